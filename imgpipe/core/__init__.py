@@ -1,0 +1,1 @@
+"""Images, pure: bytes and a recipe in, renditions out. Start with `pipeline`."""

@@ -1,0 +1,1 @@
+"""From the bundled template to a stack in an account."""

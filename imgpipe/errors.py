@@ -1,0 +1,108 @@
+"""Every error a person can meet. Each has a stable code, one sentence on what is wrong and one on what to do.
+
+    ImgpipeError
+    ├── UsageError            a command that cannot be carried out as given; exit 2
+    │   └── RecipeError       the recipe, with every problem that it has; exit 2
+    └── ImageError            a source that cannot be rendered: an answer, kept in its record, never retried
+
+    Retry                     not an error of the person's: the message comes again
+    ├── Busy                  another worker holds a live lease on the source
+    └── Conflict              a compare-and-set found that the record had changed
+
+`ImageError.code` is one of `IMAGE_ERRORS`; new codes are added there and never renamed.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+IMAGE_ERRORS: Final[dict[str, str]] = {
+    "unsupported_format": "Convert it to JPEG, PNG, WebP, GIF, AVIF, HEIC, TIFF or BMP.",
+    "corrupt": "Export or copy the image again from where it came.",
+    "truncated": "Copy or upload the image again: its end is missing.",
+    "empty": "Copy or upload the image again: it has no bytes.",
+    "too_many_bytes": "Make the file smaller, or raise max_megabytes under [limits] in the recipe.",
+    "too_many_pixels": "Make the image smaller, or raise max_megapixels under [limits] in the recipe.",
+    "side_too_long": "Make the image smaller, or raise max_side under [limits] in the recipe.",
+    "too_many_frames": "Shorten the animation, or raise max_animation_megapixels under [limits] in the recipe.",
+    "out_of_memory": "Make the image smaller, or give the work more memory (max_memory_megabytes under [limits] in the recipe).",
+    "decoder_crashed": "Export the image again: it crashes the library that reads it.",
+    "deadline": "Make the image smaller: reading and rendering it took longer than a job may.",
+    "key_too_long": "Give the image or its folders a shorter name.",
+    "bad_key": "Rename the image: its name is not valid UTF-8.",
+}
+"""Code of a failed record -> what to do about it, as a sentence."""
+
+
+class ImgpipeError(Exception):
+    """What is wrong (`message`, one sentence with the value seen) and what to do (`remedy`, one sentence)."""
+
+    code: ClassVar[str] = "error"
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(f"{message} {remedy}")
+        self.message = message
+        self.remedy = remedy
+
+
+class UsageError(ImgpipeError):
+    """A command that cannot be carried out as given."""
+
+    code = "usage"
+    exit_code = 2
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with a recipe: where (dotted path, line from 1), what was seen, what is allowed."""
+
+    path: str
+    line: int | None
+    message: str
+
+    def __str__(self) -> str:
+        place = f"line {self.line}: " if self.line else ""
+        return f"{place}{self.path}: {self.message}" if self.path else f"{place}{self.message}"
+
+
+class RecipeError(UsageError):
+    """A recipe with problems, all of them at once."""
+
+    code = "recipe"
+
+    def __init__(self, source: str, problems: tuple[Problem, ...]) -> None:
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        super().__init__(f"The recipe {source} has {count}.", "Mend each and try again.")
+        self.source = source
+        self.problems = problems
+
+
+class ImageError(Exception):
+    """A source that cannot be rendered: `code` is a key of `IMAGE_ERRORS`, `message` a sentence with the value seen."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.remedy = IMAGE_ERRORS[code]
+
+
+class Retry(Exception):
+    """Not now: the message comes again."""
+
+
+class Busy(Retry):
+    """Another worker holds the source until `ends` (seconds since the epoch)."""
+
+    def __init__(self, key: str, ends: float) -> None:
+        super().__init__(f"{key} is held by another worker")
+        self.key = key
+        self.ends = ends
+
+
+class Conflict(Retry):
+    """The record of `key` is no longer what it was when it was read."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"the record of {key} changed meanwhile")
+        self.key = key

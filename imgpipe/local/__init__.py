@@ -1,0 +1,1 @@
+"""imgpipe on two folders of this machine: no AWS, no network."""
