@@ -110,7 +110,8 @@ class Preset(Struct, frozen=True, kw_only=True):
     gravity: Gravity = Gravity.CENTER
     enlarge: bool = False
     background: Annotated[
-        str, Meta(pattern="^(#[0-9a-f]{6}|transparent)$", description='a colour as "#rrggbb" or "#rgb", or "transparent"')
+        str,
+        Meta(pattern="^(#[0-9a-f]{6}|transparent)$", description='a colour as "#rrggbb" or "#rgb", or "transparent"'),
     ] = "#ffffff"
     format: Literal["keep", "jpeg", "png", "webp", "avif", "gif"] = "keep"
     quality: Annotated[int, Meta(ge=1, le=100, description="a whole number from 1 to 100")] | None = None
