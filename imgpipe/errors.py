@@ -24,7 +24,7 @@ IMAGE_ERRORS: Final[dict[str, str]] = {
     "too_many_pixels": "Make the image smaller, or raise max_megapixels under [limits] in the recipe.",
     "side_too_long": "Make the image smaller, or raise max_side under [limits] in the recipe.",
     "too_many_frames": "Shorten the animation, or raise max_animation_megapixels under [limits] in the recipe.",
-    "out_of_memory": "Make the image smaller, or give the work more memory (max_memory_megabytes under [limits] in the recipe).",
+    "out_of_memory": "Make the image smaller, or raise max_memory_megabytes under [limits] in the recipe.",
     "decoder_crashed": "Export the image again: it crashes the library that reads it.",
     "deadline": "Make the image smaller: reading and rendering it took longer than a job may.",
     "key_too_long": "Give the image or its folders a shorter name.",

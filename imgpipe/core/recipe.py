@@ -61,6 +61,9 @@ LONGEST_SIDE: Final = {Format.JPEG: 65500, Format.PNG: 65535, Format.WEBP: 16383
 
 Pixels = Annotated[int, Meta(ge=1, le=65500, description="a whole number of pixels from 1 to 65500")]
 Colour = Annotated[str, Meta(pattern="^#[0-9a-f]{6}$", description='a colour as "#rrggbb" or "#rgb"')]
+Background = Annotated[
+    str, Meta(pattern="^(#[0-9a-f]{6}|transparent)$", description='a colour as "#rrggbb" or "#rgb", or "transparent"')
+]
 Share = Annotated[float, Meta(gt=0, le=1, description="a share above 0 and up to 1")]
 
 

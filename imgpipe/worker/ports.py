@@ -58,7 +58,7 @@ class Claim(Struct, frozen=True, kw_only=True):
 
 
 class Record(Struct, frozen=True, kw_only=True):
-    """What is known of one source. `width` and `height` are upright pixels; `modified` and `updated` are RFC 3339, UTC."""
+    """What is known of one source. `width` and `height` are upright pixels; `modified` and `updated` RFC 3339, UTC."""
 
     key: str
     status: Status
