@@ -1,0 +1,124 @@
+"""What every preset makes of one source, decided before a pixel is decoded."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Final
+
+from PIL import Image
+
+from imgpipe.core import geometry, smart
+from imgpipe.core.geometry import FOCUS, Layout
+from imgpipe.core.image import Header, Size
+from imgpipe.core.mark import Mark
+from imgpipe.core.recipe import ANIMATED, WITH_ALPHA, WRITTEN, Fit, Format, Gravity, Limits, Preset, Recipe
+from imgpipe.errors import ImageError
+
+_FEED_RATIO: Final = 2
+"""How much larger a rendition has to be than another to be resized to it: from there on the detour cannot be told from
+the direct way (`tests/core/test_pipeline.py` measures it)."""
+_MEGA: Final = 1_000_000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One preset for one source. `feeder` is the larger plan whose resized image serves instead of the source."""
+
+    preset: Preset
+    header: Header
+    layout: Layout
+    moving: bool
+    feeder: "Plan | None" = None
+    opaque: bool = False
+
+    @property
+    def format(self) -> Format:
+        """The format of the rendition. `keep` writes what it cannot write as JPEG, or as PNG where there is alpha."""
+        if self.preset.format != "keep":
+            return Format(self.preset.format)
+        if self.header.format in WRITTEN:
+            return self.header.format
+        return Format.JPEG if self.opaque else Format.PNG
+
+    @property
+    def alpha(self) -> bool:
+        """Whether the rendition may be transparent."""
+        return self.format in WITH_ALPHA
+
+    @property
+    def background(self) -> str:
+        """The colour behind what has none, for a rendition without alpha."""
+        return "#ffffff" if self.preset.background == "transparent" else self.preset.background
+
+    @cached_property
+    def mark(self) -> Mark | None:
+        return Mark(self.preset.watermark, self.layout.canvas) if self.preset.watermark else None
+
+    def settled(self, first: Image.Image) -> "Plan":
+        """The plan once the first prepared frame is known: whether it is opaque, and what a smart crop keeps."""
+        plan = replace(self, opaque=first.mode != "RGBa")
+        if self.preset.fit is Fit.COVER and self.preset.gravity is Gravity.SMART:
+            width, height = self.header.upright
+            focus = smart.focus(first, self.layout.crop.width / width, self.layout.crop.height / height)
+            plan = replace(plan, layout=geometry.layout((width, height), self.preset, focus))
+        return plan
+
+
+def plans(header: Header, recipe: Recipe) -> tuple[Plan, ...]:
+    """A plan for each preset, in the recipe's order.
+
+    Raises ImageError where a rendition would break the recipe's own limits.
+    """
+    made: list[Plan] = []
+    for preset in recipe.presets:
+        focus = FOCUS.get(preset.gravity, FOCUS[Gravity.CENTER])
+        moving = (
+            header.timing is not None
+            and preset.animation == "keep"
+            and (header.format if preset.format == "keep" else preset.format) in ANIMATED
+        )
+        plan = Plan(preset, header, geometry.layout(header.upright, preset, focus), moving)
+        _check(plan, recipe.limits)
+        made.append(plan)
+    return tuple(replace(plan, feeder=_feeder(plan, made)) for plan in made)
+
+
+def decode_size(plans: tuple[Plan, ...]) -> Size:
+    """The size, as stored, below which a decoder must not shrink the source: that of its hungriest plan."""
+    header = plans[0].header
+    width, height = geometry.decode_size(header.upright, [plan.layout for plan in plans])
+    return (height, width) if header.orientation >= 5 else (width, height)
+
+
+def _feeder(plan: Plan, others: list[Plan]) -> Plan | None:
+    """The smallest plan that shows the whole source undistorted and is large enough to stand in for it."""
+    needed = geometry.decode_size(plan.header.upright, [plan.layout])
+    return min(
+        (
+            other
+            for other in others
+            if other.moving == plan.moving
+            and other.preset.fit in (Fit.INSIDE, Fit.CONTAIN)
+            and all(
+                _FEED_RATIO * small <= large < whole
+                for small, large, whole in zip(needed, other.layout.size, plan.header.upright, strict=True)
+            )
+        ),
+        key=lambda other: other.layout.size,
+        default=None,
+    )
+
+
+def _check(plan: Plan, limits: Limits) -> None:
+    width, height = plan.layout.canvas
+    frames = len(plan.header.timing.durations) if plan.moving and plan.header.timing else 1
+    for code, pixels, limit in (
+        ("too_many_pixels", width * height, limits.max_megapixels),
+        ("too_many_frames", width * height * frames, limits.max_animation_megapixels),
+    ):
+        if pixels > limit * _MEGA:
+            shape = f"{width}×{height} pixels" + (f" with {frames} frames" if frames > 1 else "")
+            raise ImageError(
+                code,
+                f"Its rendition {plan.preset.name} would have {shape}, "
+                f"{pixels / _MEGA:.0f} megapixels in all; the limit is {limit:g}.",
+            )
