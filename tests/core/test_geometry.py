@@ -114,11 +114,12 @@ def test_gravity_says_where_a_mark_goes_and_the_margin_gives_way() -> None:
     assert geometry.place((100, 50), (100, 50), FOCUS[Gravity.SOUTHEAST], 20) == (0, 0)
 
 
-@given(st.tuples(st.integers(1, 500), st.integers(1, 500)), st.tuples(st.integers(1, 200), st.integers(1, 200)))
+@given(st.tuples(st.integers(7, 500), st.integers(7, 500)), st.tuples(st.integers(1, 200), st.integers(1, 200)))
 def test_tiles_cover_the_canvas_without_a_hole_wider_than_the_gap(
-    canvas: tuple[int, int], size: tuple[int, int]
+    room: tuple[int, int], size: tuple[int, int]
 ) -> None:
     gap = 7
+    canvas = size[0] + room[0], size[1] + room[1]
     places = list(geometry.tiles(canvas, size, gap))
     rows = sorted({y for _, y in places})
     assert rows[0] <= gap
