@@ -5,9 +5,10 @@ its bytes. The hash is over what is made, so two recipes with the same hash make
 """
 
 import hashlib
+from collections.abc import Callable
 from enum import StrEnum
 from functools import cached_property
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -60,10 +61,13 @@ LONGEST_SIDE: Final = {Format.JPEG: 65500, Format.PNG: 65535, Format.WEBP: 16383
 """The longest side that each format (and its library) can write, in pixels."""
 
 Pixels = Annotated[int, Meta(ge=1, le=65500, description="a whole number of pixels from 1 to 65500")]
-Colour = Annotated[str, Meta(pattern="^#[0-9a-f]{6}$", description='a colour as "#rrggbb" or "#rgb"')]
+Colour = Annotated[str, Meta(pattern=r"^#[0-9a-f]{6}\Z", description='a colour as "#rrggbb" or "#rgb"')]
 Background = Annotated[
-    str, Meta(pattern="^(#[0-9a-f]{6}|transparent)$", description='a colour as "#rrggbb" or "#rgb", or "transparent"')
+    str, Meta(pattern=r"^(#[0-9a-f]{6}|transparent)\Z", description='a colour as "#rrggbb" or "#rgb", or "transparent"')
 ]
+CropGravity = Annotated[Gravity, Meta(description='"center", a side, a corner ("north", "northeast", …) or "smart"')]
+MarkGravity = Annotated[Gravity, Meta(description='"center", a side, a corner ("north", "northeast", …) or "tile"')]
+Mega = Annotated[float, Meta(gt=0, le=1_000_000, description="a number above 0 and up to 1000000")]
 Share = Annotated[float, Meta(gt=0, le=1, description="a share above 0 and up to 1")]
 
 
@@ -88,15 +92,15 @@ class Watermark(Struct, frozen=True, kw_only=True, dict=True):
 
     text: str | None = None
     image: Asset | None = None
-    gravity: Gravity = Gravity.SOUTHEAST
+    gravity: MarkGravity = Gravity.SOUTHEAST
     size: Share = 0.05
     margin: Annotated[float, Meta(ge=0, lt=0.5, description="a share from 0 up to, not with, 0.5")] = 0.02
     opacity: Share = 0.6
-    rotation: Annotated[float, Meta(ge=-360, le=360, description="degrees from -360 to 360")] = 0
+    rotation: Annotated[float, Meta(ge=-360, le=360, description="a number of degrees from -360 to 360")] = 0.0
     color: Colour = "#ffffff"
     contrast: Literal["off", "auto"] = "off"
     font: Asset
-    min_size: Annotated[int, Meta(ge=0, le=65500, description="a whole number of pixels, 0 or more")] = 10
+    min_size: Annotated[int, Meta(ge=0, le=65500, description="a whole number of pixels from 0 to 65500")] = 10
 
 
 class Preset(Struct, frozen=True, kw_only=True):
@@ -110,31 +114,28 @@ class Preset(Struct, frozen=True, kw_only=True):
     fit: Fit = Fit.INSIDE
     width: Pixels | None = None
     height: Pixels | None = None
-    gravity: Gravity = Gravity.CENTER
+    gravity: CropGravity = Gravity.CENTER
     enlarge: bool = False
-    background: Annotated[
-        str,
-        Meta(pattern="^(#[0-9a-f]{6}|transparent)$", description='a colour as "#rrggbb" or "#rgb", or "transparent"'),
-    ] = "#ffffff"
+    background: Background = "#ffffff"
     format: Literal["keep", "jpeg", "png", "webp", "avif", "gif"] = "keep"
     quality: Annotated[int, Meta(ge=1, le=100, description="a whole number from 1 to 100")] | None = None
     lossless: bool = False
-    sharpen: Annotated[float, Meta(ge=0, le=5, description="an amount from 0 (off) to 5")] = 0
+    sharpen: Annotated[float, Meta(ge=0, le=5, description="an amount from 0 (off) to 5")] = 0.0
     animation: Literal["keep", "first"] = "keep"
     max_bytes: (
-        Annotated[int, Meta(ge=1, description='a whole number of bytes, or "source"')] | Literal["source"] | None
+        Annotated[int, Meta(ge=1, le=2**40, description="a whole number of bytes above 0")] | Literal["source"] | None
     ) = None
     watermark: Watermark | None = None
 
 
 class Limits(Struct, frozen=True, kw_only=True):
-    """What is refused before it is decoded. Mega means a million; sides are pixels, as are the `…pixels`."""
+    """What is refused before it is decoded. Mega means a million; `max_side` is in pixels."""
 
-    max_megabytes: Annotated[float, Meta(gt=0, description="a number of megabytes above 0")] = 512
-    max_megapixels: Annotated[float, Meta(gt=0, description="a number of megapixels above 0")] = 256
-    max_side: Annotated[int, Meta(ge=1, description="a whole number of pixels, 1 or more")] = 65500
-    max_animation_megapixels: Annotated[float, Meta(gt=0, description="a number of megapixels above 0")] = 400
-    max_memory_megabytes: Annotated[float, Meta(gt=0, description="a number of megabytes above 0")] = 2048
+    max_megabytes: Mega = 512.0
+    max_megapixels: Mega = 256.0
+    max_side: Annotated[int, Meta(ge=1, le=1_000_000, description="a whole number of pixels from 1 to 1000000")] = 65500
+    max_animation_megapixels: Mega = 400.0
+    max_memory_megabytes: Mega = 2048.0
 
 
 class Recipe(Struct, frozen=True, kw_only=True, dict=True):
@@ -148,13 +149,18 @@ class Recipe(Struct, frozen=True, kw_only=True, dict=True):
     def hash(self) -> str:
         """16 hexadecimal digits over every resolved setting and every asset's bytes; the order of presets and the
         names of files do not count."""
-        document = msgspec.to_builtins(
-            msgspec.structs.replace(self, presets=tuple(sorted(self.presets, key=lambda preset: preset.name))),
-            builtin_types=(bytes,),
-        )
-        for preset in document["presets"]:
-            for part in ("image", "font"):
-                asset = (preset["watermark"] or {}).get(part)
-                if asset:
-                    preset["watermark"][part] = hashlib.sha256(asset["data"]).hexdigest()
-        return hashlib.sha256(msgspec.json.encode(document, order="sorted")).hexdigest()[:16]
+        tables = self.tables(lambda asset: asset.digest)
+        return hashlib.sha256(msgspec.json.encode(tables, order="sorted")).hexdigest()[:16]
+
+    def tables(self, asset: Callable[[Asset], object]) -> dict[str, Any]:
+        """The recipe as its file would say it with nothing left to defaults: presets by name, each with its own
+        watermark or False; `asset` says what stands for an image or a font."""
+        presets = {}
+        for preset in self.presets:
+            table = msgspec.structs.asdict(preset)
+            presets[table.pop("name")] = table
+            table["watermark"] = preset.watermark is not None and {
+                key: asset(value) if isinstance(value, Asset) else value
+                for key, value in msgspec.structs.asdict(preset.watermark).items()
+            }
+        return {"metadata": self.metadata, "limits": msgspec.structs.asdict(self.limits), "presets": presets}

@@ -1,0 +1,75 @@
+"""The files that a recipe names: watermark images and fonts, read whole and known by their bytes.
+
+What is wrong with one is a ValueError of two sentences, which the reader of the recipe puts beside its path and line.
+"""
+
+import re
+from functools import cache
+from pathlib import Path
+from stat import S_ISREG
+from typing import Final
+
+from imgpipe.core import fontfile
+from imgpipe.core.recipe import Asset
+from imgpipe.core.recipe_setting import quoted
+
+MAX_BYTES: Final = 20_000_000
+
+_RASTER: Final = re.compile(
+    rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|GIF8[79]a|RIFF....WEBP|BM|II[*+]\0|MM\0[*+]|....ftyp(avi|hei|hev|mif|msf)",
+    re.DOTALL,
+)
+"""How JPEG, PNG, GIF, WebP, BMP, TIFF, and AVIF or HEIC begin."""
+_URL: Final = re.compile(r"[a-z][a-z0-9+.-]+:", re.IGNORECASE)
+"""A scheme (RFC 3986) of two letters or more: one letter is a drive."""
+
+
+def read_image(folder: Path, name: str) -> Asset:
+    """The image at `name`, relative to `folder`: raster of a format that is opened, at most `MAX_BYTES` bytes."""
+    data = _read(folder, name)
+    if _RASTER.match(data):
+        return Asset(name, data)
+    if b"<svg" in data[:4096].lower():
+        raise ValueError(f"{quoted(name)} is an SVG. Export it as a PNG of at least the size it is drawn at.")
+    raise ValueError(f"{quoted(name)} is no image that is known. Use a PNG, WebP, JPEG, GIF, AVIF, HEIC, TIFF or BMP.")
+
+
+def read_font(folder: Path, name: str) -> Asset:
+    """The font at `name`, relative to `folder`: TrueType, OpenType or a collection, at most `MAX_BYTES` bytes."""
+    data = _read(folder, name)
+    try:
+        fontfile.missing(data, "")
+    except ValueError as wrong:
+        raise ValueError(f"{quoted(name)} cannot be used as a font. {wrong} Use a .ttf, .otf or .ttc file.") from None
+    return Asset(name, data)
+
+
+@cache
+def default_font() -> Asset:
+    """Open Sans SemiBold, which is part of the package."""
+    path = Path(__file__).parent / "assets" / "OpenSans-SemiBold.ttf"
+    return Asset(path.name, path.read_bytes())
+
+
+def _read(folder: Path, name: str) -> bytes:
+    if _URL.match(name):
+        raise ValueError(f"{quoted(name)} is a URL. Download the file and give its path.")
+    path = folder / name
+    try:
+        if "\0" in name or not S_ISREG(path.stat().st_mode):
+            raise ValueError(f"{quoted(name)} is not a file. Give the path of a file.")
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise ValueError(
+            f"{quoted(name)} does not exist. Mend the path; a relative one starts at the recipe's folder."
+        ) from None
+    except OSError as wrong:
+        raise ValueError(
+            f"{quoted(name)} cannot be read: {wrong.strerror}. Make it readable, or mend the path."
+        ) from None
+    if not data:
+        raise ValueError(f"{quoted(name)} is empty. Give the path of another file.")
+    if len(data) > MAX_BYTES:
+        raise ValueError(f"{quoted(name)} is larger than 20 MB. Make it smaller.")
+    return data
