@@ -3,6 +3,7 @@
     ImgpipeError
     ├── UsageError            a command that cannot be carried out as given; exit 2
     │   └── RecipeError       the recipe, with every problem that it has; exit 2
+    ├── MessageError          a queue's message that is no S3 event: it ends in the dead-letter queue
     └── ImageError            a source that cannot be rendered: an answer, kept in its record, never retried
 
     Retry                     not an error of the person's: the message comes again
@@ -75,6 +76,12 @@ class RecipeError(UsageError):
         super().__init__(f"The recipe {source} has {count}.", "Mend each and try again.")
         self.source = source
         self.problems = problems
+
+
+class MessageError(ImgpipeError):
+    """A queue's message that cannot be read."""
+
+    code = "message"
 
 
 class ImageError(Exception):

@@ -6,10 +6,17 @@ comes again.
 """
 
 from collections.abc import Collection
+from datetime import UTC, datetime
 from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
+
+
+def rfc3339(seconds: float) -> str:
+    """The time `seconds` after the epoch as RFC 3339 in UTC, to the millisecond: how records write times."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
 
 Status = Literal["processing", "done", "failed", "deleted"]
 

@@ -1,0 +1,124 @@
+"""What S3 says through a queue: read it, and say it the same way.
+
+An event means only "look at this key": what happened, to which version and in which order, is not read from it, since
+S3 delivers more than once and in any order ("Event notification types and destinations"). A job that is to be done
+even where its source is up to date carries `"imgpipe": {"force": true}` beside the record's `s3`, which S3 never sends.
+"""
+
+import json
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote_plus, unquote_plus
+
+from imgpipe.errors import MessageError
+from imgpipe.worker.ports import rfc3339
+
+
+@dataclass(frozen=True)
+class Job:
+    """One source to bring up to date; `force` even where it is recorded as done."""
+
+    key: str
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class Message:
+    """One item of a queue's batch, received for the `receives`th time."""
+
+    id: str
+    receives: int
+    body: str
+
+    def jobs(self) -> tuple[Job, ...]:
+        """The jobs of the S3 event in the body, none for the test event that S3 sends first.
+
+        Raises MessageError where the body is something else.
+        """
+        try:
+            document = json.loads(self.body)
+            if document.get("Event") == "s3:TestEvent":
+                return ()
+            return tuple(_job(record) for record in document["Records"])
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise MessageError(
+                f"Message {self.id} holds no S3 event: {self.body[:200]!r}.",
+                "Remove it, and let only the source bucket send to this queue.",
+            ) from error
+
+
+def messages(event: Mapping[str, Any]) -> Iterator[Message]:
+    """The messages of a batch from SQS (AWS Lambda, "Example Amazon SQS message event").
+
+    Raises MessageError where the event is something else.
+    """
+    try:
+        for record in event["Records"]:
+            receives = int(record.get("attributes", {}).get("ApproximateReceiveCount", 1))
+            yield Message(record["messageId"], receives, record["body"])
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise MessageError("The event is no batch from a queue.", "Call the function through its queue.") from error
+
+
+def notification(bucket: str, key: str, *, removed: bool = False, force: bool = False) -> dict[str, Any]:
+    """What S3 sends to a queue when `key` was put or removed ("Event message structure", version 2.1).
+
+    `size` and `eTag` are left out: what the source is now, a worker asks the store.
+    """
+    now = time.time_ns()
+    record: dict[str, Any] = {
+        "eventVersion": "2.1",
+        "eventSource": "aws:s3",
+        "awsRegion": "us-east-1",
+        "eventTime": rfc3339(now / 1e9),
+        "eventName": "ObjectRemoved:Delete" if removed else "ObjectCreated:Put",
+        "userIdentity": {"principalId": "imgpipe"},
+        "requestParameters": {"sourceIPAddress": "127.0.0.1"},
+        "responseElements": {"x-amz-request-id": f"{now:016X}", "x-amz-id-2": f"{now:016X}"},
+        "s3": {
+            "s3SchemaVersion": "1.0",
+            "configurationId": "imgpipe",
+            "bucket": {
+                "name": bucket,
+                "ownerIdentity": {"principalId": "imgpipe"},
+                "arn": f"arn:aws:s3:::{bucket}",
+            },
+            "object": {"key": quote_plus(key, safe="/"), "sequencer": f"{now:018X}"},
+        },
+    }
+    if force:
+        record["imgpipe"] = {"force": True}
+    return {"Records": [record]}
+
+
+def envelope(
+    bucket: str, key: str, *, removed: bool = False, force: bool = False, message_id: str | None = None
+) -> dict[str, Any]:
+    """The event with which SQS would call the function for one put or removed `key`."""
+    milliseconds = str(time.time_ns() // 1_000_000)
+    return {
+        "Records": [
+            {
+                "messageId": message_id or str(uuid.uuid4()),
+                "receiptHandle": "imgpipe",
+                "body": json.dumps(notification(bucket, key, removed=removed, force=force)),
+                "attributes": {
+                    "ApproximateReceiveCount": "1",
+                    "SentTimestamp": milliseconds,
+                    "SenderId": "imgpipe",
+                    "ApproximateFirstReceiveTimestamp": milliseconds,
+                },
+                "messageAttributes": {},
+                "eventSource": "aws:sqs",
+                "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:imgpipe",
+                "awsRegion": "us-east-1",
+            }
+        ]
+    }
+
+
+def _job(record: Mapping[str, Any]) -> Job:
+    return Job(unquote_plus(record["s3"]["object"]["key"]), bool(record.get("imgpipe", {}).get("force", False)))
