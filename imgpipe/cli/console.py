@@ -1,0 +1,110 @@
+"""How the commands speak: errors, numbers, and names that cannot harm a terminal.
+
+stdout carries results, stderr talk. Only this module makes rich's consoles: none reads markup out of a file's name,
+and without a terminal nothing is coloured or folded.
+"""
+
+import sys
+from typing import TYPE_CHECKING
+
+from typer import TyperException
+
+from imgpipe.errors import ImgpipeError, RecipeError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+UNFOLDED = 10_000
+"""Columns of a console that is no terminal: a line of a log or a pipe stays one line."""
+
+
+def talk() -> "Console":
+    """The console on stderr."""
+    return _console(stderr=True)
+
+
+def results() -> "Console":
+    """The console on stdout."""
+    return _console(stderr=False)
+
+
+def _console(*, stderr: bool) -> "Console":
+    from rich.console import Console
+
+    terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    return Console(
+        stderr=stderr, width=None if terminal else UNFOLDED, markup=False, emoji=False, highlight=False, soft_wrap=False
+    )
+
+
+def show_error(error: Exception) -> int:
+    """Say on stderr what is wrong and what to do, and return the exit code."""
+    if isinstance(error, BrokenPipeError):
+        # Nobody reads on; what is still buffered must not be tried again when Python ends.
+        sys.stdout = None
+        return 1
+    message, remedy, code = _words(error)
+    from rich.table import Table
+    from rich.text import Text
+
+    words = Table.grid(padding=(0, 1))
+    words.add_row(Text("Error:", "bold red"), printable(message))
+    if isinstance(error, RecipeError):
+        problems = Table.grid(padding=(0, 2))
+        for problem in error.problems:
+            line = f"line {problem.line}" if problem.line else ""
+            problems.add_row(Text(line, "dim"), Text(printable(problem.path), "bold"), printable(problem.message))
+        words.add_row("", problems)
+    words.add_row("", printable(remedy))
+    lay_out(talk(), words)
+    return code
+
+
+def lay_out(console: "Console", table: "Table") -> None:
+    """Print `table` without the blanks that fill up its last column."""
+    with console.capture() as capture:
+        console.print(table)
+    for line in capture.get().splitlines():
+        console.file.write(f"{line.rstrip()}\n")
+
+
+def _words(error: Exception) -> tuple[str, str, int]:
+    """(what is wrong, what to do, exit code)"""
+    match error:
+        case ImgpipeError():
+            return error.message, error.remedy, error.exit_code
+        case TyperException():
+            context = getattr(error, "ctx", None)
+            command = context.command_path if context else "imgpipe"
+            return f"{error.format_message().rstrip('.')}.", f"See what it takes: {command} --help", error.exit_code
+        case OSError():
+            return f"The system refused: {error}.", "Mend that, then run the same command again.", 1
+        case _:
+            return (
+                f"imgpipe itself is at fault: {type(error).__name__}: {error}.",
+                "Please report it, with what the same command says when --debug is added.",
+                1,
+            )
+
+
+def printable(text: str) -> str:
+    """`text` with everything that would move a cursor, colour a terminal or not encode written as an escape."""
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+
+
+def size(count: int) -> str:
+    """Bytes as a person says them, in decimal units: 999 bytes, 319 kB, 2.0 MB."""
+    if count < 1000:
+        return "1 byte" if count == 1 else f"{count} bytes"
+    value = float(count)
+    for unit in ("kB", "MB", "GB"):
+        value /= 1000
+        if value < 999.5:
+            return f"{value:.1f} {unit}" if value < 9.95 else f"{value:.0f} {unit}"
+    return f"{value / 1000:,.1f} TB"
+
+
+def counted(count: int, noun: str) -> str:
+    """A number with its noun: 1 image, 2,004 images."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -1,0 +1,108 @@
+"""The end of a folder run: what failed and why, what was done, where to look."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rich.table import Table
+from rich.text import Text
+
+from imgpipe.cli import console
+from imgpipe.cli.console import counted, printable, size
+from imgpipe.errors import IMAGE_ERRORS
+from imgpipe.local.run import Options
+from imgpipe.local.run_events import Event, Finished, Summary, Trouble, Would
+
+ROWS = 20
+"""So many failures are listed; the contact sheet shows them all."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One image that could not be done: why, and what to do."""
+
+    key: str
+    message: str
+    remedy: str
+
+
+class Report:
+    """Gathers what the end of a run has to say; bounded, however many images there are."""
+
+    def __init__(self, options: Options, *, sample_mark: bool) -> None:
+        self.options = options
+        self.sample_mark = sample_mark
+        self.faults: list[Fault] = []
+        self.planned: Counter[str] = Counter()
+
+    def add(self, event: Event) -> None:
+        match event:
+            case Finished(record) if record.error:
+                self._add_fault(Fault(record.key, record.error.message, IMAGE_ERRORS[record.error.code]))
+            case Trouble():
+                self._add_fault(Fault(event.key, event.message, event.remedy))
+            case Would():
+                self.planned[event.action] += 1
+
+    def _add_fault(self, fault: Fault) -> None:
+        if len(self.faults) < ROWS:
+            self.faults.append(fault)
+
+    def print(self, summary: Summary) -> None:
+        """Print the whole report on stdout."""
+        paper = console.results()
+        if self.faults:
+            console.lay_out(paper, self._failures())
+            more = summary.failed + summary.troubles - len(self.faults)
+            if more > 0:
+                paper.print(f"and {more:,} more: see", self._sheet())
+            paper.print()
+        facts = Table.grid(padding=(0, 2))
+        for label, words in self._planned() if self.options.dry_run else self._facts(summary):
+            facts.add_row(Text(label, "bold"), words)
+        console.lay_out(paper, facts)
+        if self.sample_mark and summary.done:
+            console.talk().print("\nThe mark PROOF is only a sample: for your own, write a recipe with: imgpipe init")
+
+    def print_interrupted(self, summary: Summary) -> None:
+        """Say on stderr what is done and how to go on."""
+        done = f"{counted(summary.done, 'image')} done, {summary.failed:,} failed, {summary.left:,} left"
+        console.talk().print(f"Interrupted: {done}. The same command goes on from there.")
+
+    def _failures(self) -> Table:
+        table = Table.grid(padding=(0, 2))
+        table.add_column(overflow="fold", ratio=1)
+        table.add_column(ratio=2)
+        for fault in self.faults:
+            table.add_row(Text(printable(fault.key), "red"), printable(f"{fault.message}\n{fault.remedy}"))
+        return table
+
+    def _facts(self, summary: Summary) -> Iterator[tuple[str, str | Text]]:
+        yield "Done", f"{counted(summary.done, 'image')}, {counted(summary.renditions, 'rendition')}"
+        if summary.failed + summary.troubles:
+            yield "Failed", f"{counted(summary.failed + summary.troubles, 'image')}, listed above"
+        if summary.left:
+            yield "Left", f"{counted(summary.left, 'image')}, for the next run"
+        if summary.unchanged:
+            yield "Unchanged", counted(summary.unchanged, "image")
+        if summary.pruned:
+            yield "Pruned", f"{counted(summary.pruned, 'image')} gone from {self.options.source}"
+        if summary.vanished > summary.pruned:
+            gone = counted(summary.vanished - summary.pruned, "image")
+            yield "Vanished", f"{gone} gone from {self.options.source}; --prune removes the renditions"
+        if summary.other:
+            yield "No image", counted(summary.other, "other file")
+        if summary.done:
+            yield "Bytes", f"{size(summary.bytes_in)} in, {size(summary.bytes_out)} out"
+            rate = (summary.done + summary.failed) / max(summary.seconds, 0.001)
+            yield "Time", f"{summary.seconds:,.1f} s, {rate:,.1f} images a second"
+        yield "Look at", self._sheet()
+
+    def _planned(self) -> Iterator[tuple[str, str]]:
+        for action, count in sorted(self.planned.items()):
+            yield action.capitalize(), counted(count, "image")
+        yield "Dry run", "nothing was written"
+
+    def _sheet(self) -> Text:
+        path = self.options.out / "index.html"
+        return Text(printable(str(path)), f"link {path.absolute().as_uri()}")

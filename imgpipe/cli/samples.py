@@ -1,0 +1,28 @@
+"""`imgpipe samples FOLDER`: pictures to try imgpipe on."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def samples(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to put them; made if it is not there.")],
+) -> None:
+    """Draw a handful of sample pictures to try imgpipe on.
+
+    Nothing is downloaded, and nothing that is already there is overwritten. Their paths are printed as they appear.
+
+    Example:
+
+    \b
+        imgpipe samples ./in
+    """
+    from imgpipe.cli import console
+    from imgpipe.local import samples as drawing
+
+    drawn = 0
+    for path in drawing.draw(folder):
+        typer.echo(console.printable(str(path)))
+        drawn += 1
+    typer.echo(f"Drew {drawn} samples. Try them with: imgpipe process-local {folder} ./out", err=True)

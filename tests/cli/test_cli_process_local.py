@@ -1,0 +1,198 @@
+"""`imgpipe process-local` as a person or a program meets it: what it prints where, and how it ends."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from run_cli import PROGRAM, environment, imgpipe, photo
+
+RECIPE = "[presets.web]\nwidth = 64\nheight = 64\n"
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    """A folder with three images, one of them broken, a text file, and a quick recipe."""
+    photo(tmp_path / "in" / "a" / "one.jpg")
+    photo(tmp_path / "in" / "two.jpg")
+    (tmp_path / "in" / "broken.jpg").write_bytes((tmp_path / "in" / "two.jpg").read_bytes()[:700])
+    (tmp_path / "in" / "notes.txt").write_text("no image", encoding="utf-8")
+    (tmp_path / "imgpipe.toml").write_text(RECIPE, encoding="utf-8")
+    return tmp_path
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_run_ends_with_a_report_on_stdout_and_leaves_in_alone(here: Path) -> None:
+    (here / "in" / "broken.jpg").unlink()
+    before = tree(here / "in")
+    done = imgpipe("process-local", "in", "out", cwd=here)
+    assert done.returncode == 0, done.stderr
+    report = {line[:9].strip(): line[9:].strip() for line in done.stdout.splitlines()}
+    assert report["Done"] == "2 images, 2 renditions"
+    assert report["No image"] == "1 other file"
+    assert report["Look at"] == "out/index.html"
+    assert "Failed" not in report
+    assert done.stderr == "2 images to do, 0 unchanged.\n"
+    assert {"index.html", "catalog.jsonl", "web/a/one.jpg", "web/two.jpg"} == set(tree(here / "out"))
+    assert tree(here / "in") == before
+
+
+def test_a_second_run_finds_nothing_to_do(here: Path) -> None:
+    (here / "in" / "broken.jpg").unlink()
+    for path in (here / "in").rglob("*.jpg"):
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+    imgpipe("process-local", "in", "out", cwd=here)
+    done = imgpipe("process-local", "in", "out", cwd=here)
+    assert done.returncode == 0
+    assert "Done       0 images" in done.stdout
+    assert "Unchanged  2 images" in done.stdout
+
+
+def test_failed_images_are_listed_with_why_and_what_to_do_and_exit_1(here: Path) -> None:
+    done = imgpipe("process-local", "in", "out", cwd=here)
+    assert done.returncode == 1
+    first, second = done.stdout.splitlines()[:2]
+    assert first.startswith("broken.jpg  ")
+    assert first.endswith(".")
+    assert second.strip() == "Copy or upload the image again: its end is missing."
+    assert "Failed     1 image, listed above" in done.stdout
+    assert "Done       2 images, 2 renditions" in done.stdout
+
+
+def test_many_failures_are_cut_short(here: Path) -> None:
+    for number in range(30):
+        (here / "in" / f"empty-{number:02}.jpg").write_bytes(b"")
+    done = imgpipe("process-local", "in", "out", cwd=here)
+    assert done.returncode == 1
+    assert done.stdout.count("Copy or upload") == 20
+    assert "and 11 more: see out/index.html" in done.stdout
+
+
+def test_json_is_a_record_a_line_and_a_summary_and_nothing_else(here: Path) -> None:
+    done = imgpipe("process-local", "in", "out", "--json", cwd=here)
+    assert done.returncode == 1
+    *records, summary = map(json.loads, done.stdout.splitlines())
+    assert {record["key"]: record["status"] for record in records} == {
+        "a/one.jpg": "done",
+        "two.jpg": "done",
+        "broken.jpg": "failed",
+    }
+    assert all("type" not in record and "claim" not in record for record in records)
+    assert (summary["type"], summary["done"], summary["failed"], summary["other"]) == ("summary", 2, 1, 1)
+
+
+def test_verbose_shows_one_line_for_every_image_on_stderr(here: Path) -> None:
+    done = imgpipe("process-local", "in", "out", "--verbose", cwd=here)
+    lines = sorted(line.split("  ") for line in done.stderr.splitlines() if line.startswith(("done", "failed")))
+    assert [line[0] for line in lines] == ["done", "done", "failed"]
+    assert "one.jpg" not in done.stdout
+
+
+def test_a_dry_run_tells_and_writes_nothing(here: Path) -> None:
+    done = imgpipe("process-local", "in", "out", "--dry-run", cwd=here)
+    assert done.returncode == 0
+    assert [line.split() for line in done.stdout.splitlines()[:3]] == [
+        ["new", "a/one.jpg"],
+        ["new", "broken.jpg"],
+        ["new", "two.jpg"],
+    ]
+    assert "nothing was written" in done.stdout
+    assert not (here / "out").exists()
+
+
+def test_without_a_recipe_the_sample_mark_is_owned_up_to(here: Path) -> None:
+    (here / "imgpipe.toml").unlink()
+    told = imgpipe("process-local", "in/two.jpg", "out", cwd=here)
+    assert told.returncode == 0
+    assert "imgpipe init" in told.stderr
+    own = imgpipe("process-local", "in/two.jpg", "out", "--watermark-text", "© Ada", cwd=here)
+    assert own.returncode == 0
+    assert "imgpipe init" not in own.stderr
+
+
+def test_the_mark_of_an_option_is_drawn(here: Path) -> None:
+    plain = imgpipe("process-local", "in/two.jpg", "plain", "--no-watermark", "--json", cwd=here)
+    marked = imgpipe("process-local", "in/two.jpg", "marked", "--watermark-text", "MARK", "--json", cwd=here)
+    assert not json.loads(plain.stdout.splitlines()[0])["renditions"][0]["watermark"]
+    record = json.loads(marked.stdout.splitlines()[0])
+    # 64 pixels are too few for a mark of the default size: left out, and said so.
+    assert record["renditions"][0]["notes"] == ["watermark_too_small"]
+    assert Image.open(here / "marked" / "web" / "two.jpg").size == (64, 48)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (["nowhere", "out"], "nowhere"),
+        (["in", "in/out"], "in/out"),
+        (["in", "in"], "in"),
+        (["in", "imgpipe.toml"], "imgpipe.toml"),
+        (["in", "out", "--recipe", "no.toml"], "no.toml"),
+        (["in", "out", "--watermark-image", "in/notes.txt"], "notes.txt"),
+        (["in", "out", "--watermark-image", "no.png"], "no.png"),
+        (["in", "out", "--watermark-text", "  "], "text"),
+    ],
+)
+def test_what_cannot_be_carried_out_is_refused_before_the_first_image(
+    here: Path, arguments: list[str], what: str
+) -> None:
+    before = tree(here)
+    done = imgpipe("process-local", *arguments, cwd=here)
+    assert done.returncode == 2, done.stdout
+    assert done.stdout == ""
+    lines = done.stderr.splitlines()
+    assert lines[0].startswith("Error: ")
+    assert len(lines) in (2, 3)
+    assert any(what in line for line in lines)
+    assert lines[-1].endswith(".")
+    assert tree(here) == before
+
+
+def test_a_bad_recipe_stops_the_run_and_is_told_whole(here: Path) -> None:
+    (here / "imgpipe.toml").write_text("[presets.web]\nwidht = 9\nfit = 'stretch'\n", encoding="utf-8")
+    done = imgpipe("process-local", "in", "out", cwd=here)
+    assert done.returncode == 2
+    assert "line 2  presets.web.widht" in done.stderr
+    assert "line 3  presets.web.fit" in done.stderr
+    assert not (here / "out").exists()
+
+
+def test_a_hostile_name_cannot_reach_the_terminal(here: Path) -> None:
+    (here / "in" / "\x1b[31mred[bold]\n.jpg").write_bytes(b"")
+    done = imgpipe("process-local", "in", "out", "--verbose", cwd=here)
+    assert "\x1b" not in done.stdout + done.stderr
+    assert "\\x1b[31mred[bold]" in done.stdout
+
+
+def test_ctrl_c_says_what_is_done_and_that_the_run_goes_on_and_exits_130(tmp_path: Path) -> None:
+    for number in range(40):
+        photo(tmp_path / "in" / f"{number}.jpg", (3000, 2000))
+    process = subprocess.Popen(
+        [*PROGRAM, "process-local", "in", "out", "--json", "--workers", "1"],
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        start_new_session=True,
+    )
+    assert process.stdout
+    assert json.loads(process.stdout.readline())["status"] == "done"
+    os.killpg(process.pid, signal.SIGINT)
+    asked = time.monotonic()
+    out, talk = process.communicate(timeout=10)
+    assert time.monotonic() - asked < 2
+    assert process.returncode == 130
+    assert "Traceback" not in talk
+    assert "The same command goes on from there." in talk
+    summary = json.loads(out.splitlines()[-1])
+    assert summary["type"] == "summary"
+    assert summary["done"] + summary["left"] == 40
+    assert summary["left"] > 0
