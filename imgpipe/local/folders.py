@@ -1,0 +1,108 @@
+"""IN and OUT of a folder run: what is refused before anything is done, and what lies where in OUT.
+
+IN is never written to; therefore OUT may not lie in it, and IN may not lie where OUT's own files go.
+"""
+
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from imgpipe.core.recipe import Recipe
+from imgpipe.errors import UsageError
+
+CATALOG: Final = "catalog.jsonl"
+SHEET: Final = "index.html"
+STAGING: Final = ".imgpipe"
+ORPHANS: Final = 10.0
+"""Seconds in which the workers of a killed run must be gone."""
+
+
+def check(source: Path, out: Path, recipe: Recipe) -> None:
+    """Refuse, by raising UsageError, an IN and an OUT that cannot go together; nothing is written to find out."""
+    if not source.exists():
+        raise UsageError(f"IN does not exist: {source}.", "Give a folder of images, or one image.")
+    if not source.is_dir() and not source.is_file():
+        raise UsageError(f"IN is neither a folder nor a file: {source}.", "Give a folder of images, or one image.")
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"OUT is not a folder: {out}.", "Give a folder, which may be one that does not exist yet.")
+    if source.is_dir() and _lies_in(out, (source,)):
+        raise UsageError(f"OUT lies in IN: {out}.", "Give a folder outside IN, since IN is never written to.")
+    if _lies_in(source, [out / name for name in (STAGING, *(preset.name for preset in recipe.presets))]):
+        raise UsageError(f"IN lies where OUT's own files go: {source}.", "Give another OUT.")
+
+
+def prepare(out: Path) -> Path:
+    """Make OUT where it is missing. Raises UsageError where it cannot be written."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        if os.access(out, os.W_OK | os.X_OK):
+            return out
+        reason = "no permission"
+    except OSError as error:
+        reason = str(error.strerror)
+    raise UsageError(f"OUT cannot be written: {out}: {reason}.", "Give another folder, or yourself the permission.")
+
+
+@contextmanager
+def staging(out: Path) -> Iterator[tuple[Path, int]]:
+    """The folder for temporary files in OUT, empty at first and gone in the end, with a descriptor that holds it.
+
+    Workers inherit the descriptor, and so hold the folder as long as they live: those of a killed run end with it, but
+    not at the same instant, and are waited for. Raises UsageError where that takes too long.
+    """
+    folder = out / STAGING
+    with suppress(FileNotFoundError):
+        os.close(_hold(folder))
+    _remove(folder)
+    folder.mkdir()
+    descriptor = _hold(folder)
+    try:
+        yield folder, descriptor
+    finally:
+        os.close(descriptor)
+        _remove(folder)
+
+
+def usable_cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _hold(folder: Path) -> int:
+    descriptor = os.open(folder, os.O_RDONLY)
+    end = time.monotonic() + ORPHANS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return descriptor
+        except BlockingIOError:
+            if time.monotonic() < end:
+                time.sleep(0.02)
+                continue
+            os.close(descriptor)
+        raise UsageError(
+            f"Worker processes of a killed run still hold {folder}.", "End them, and run the command again."
+        )
+
+
+def _remove(folder: Path) -> None:
+    if folder.is_symlink() or folder.is_file():
+        folder.unlink()
+    elif folder.exists():
+        shutil.rmtree(folder)
+
+
+def _lies_in(path: Path, folders: Iterable[Path]) -> bool:
+    """Whether `path`, which need not exist, is one of `folders` or lies in one, by whatever names and links."""
+    path = path.resolve()
+    for folder in folders:
+        if folder.exists() and any(place.exists() and place.samefile(folder) for place in (path, *path.parents)):
+            return True
+    return False

@@ -1,0 +1,79 @@
+"""Hold what a scan found against the catalog and OUT: which sources are up to date, and which are a job.
+
+Size and modification time decide without reading a file. Where they cannot (a time too fresh to trust, a version that
+is a hash), the source becomes a job all the same, and its worker finds out.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from imgpipe.adapters.catalog_file import Line
+from imgpipe.local.options import Options
+from imgpipe.local.scan import Found, Scan, Scanner
+from imgpipe.local.wire import Job
+from imgpipe.worker.ports import Entry
+
+Verdict = Literal["new", "changed", "damaged", "unsure", "unchanged"]
+"""What a source is to the catalog; `damaged` is one whose renditions are not as they were made, `unsure` one whose
+content must be read to tell."""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Decides about one source at a time. `lines` is the catalog's index, `read` gives a key's entry; times from
+    `trusted_before_ns` on (nanoseconds since the epoch) are not trusted."""
+
+    options: Options
+    lines: Mapping[str, Line]
+    read: Callable[[str], Entry | None]
+    trusted_before_ns: int
+
+    def job(self, found: Found) -> Job | None:
+        """What is to be done about a source; None where it is up to date."""
+        verdict = self.verdict(found)
+        if verdict == "unchanged":
+            return None
+        return Job(found.key, force=self.options.force or verdict == "damaged")
+
+    def verdict(self, found: Found) -> Verdict:
+        """What a source is, as far as can be told without reading it."""
+        line = self.lines.get(found.key)
+        if not line or line.status == "deleted":
+            return "new"
+        if self.options.force or line.status != "done" or line.recipe != self.options.recipe.hash:
+            return "changed"
+        decided = (
+            not self.options.checksum
+            and found.modified_ns < self.trusted_before_ns
+            and not (line.version or "").startswith("sha256:")
+        )
+        if decided and line.version != found.version:
+            return "changed"
+        if not self._is_made(found.key):
+            return "damaged"
+        return "unchanged" if decided else "unsure"
+
+    def _is_made(self, key: str) -> bool:
+        """Whether every rendition of the record lies in OUT, as large as it was made."""
+        entry = self.read(key)
+        try:
+            return entry is not None and all(
+                (self.options.out / made.key).stat().st_size == made.bytes for made in entry.record.renditions
+            )
+        except OSError:
+            return False
+
+
+def vanished(scan: Scan, scanner: Scanner, lines: Mapping[str, Line]) -> list[str]:
+    """Sorted keys that are in the catalog but not in IN; not what patterns hide or a failed look may have missed."""
+    if scanner.lone:
+        return []
+    present = {found.key for found in scan.found}.union(scan.bad_names)
+    missing = known_sources(lines).difference(present)
+    return sorted(key for key in missing if scanner.wants(key) and not scan.may_hold(key))
+
+
+def known_sources(lines: Mapping[str, Line]) -> set[str]:
+    """The keys that the catalog knows as sources."""
+    return {key for key, line in lines.items() if line.status != "deleted"}

@@ -1,0 +1,151 @@
+"""What a folder run says while it works: one frozen event for each thing that happened.
+
+The command line draws these and nothing else, so whatever a person is to see must be an event. A run's last event is
+`Summary`; where the run is broken off there is none, and a `Tally` of the events still tells what was done.
+"""
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import Literal
+
+from imgpipe.worker.ports import Record
+
+
+@dataclass(frozen=True)
+class Scanned:
+    """What one look at IN and the catalog found: `total` images, of which `todo` are to be brought up to date and
+    `unchanged` are so already; `other` files are no images; `vanished` sources are in the catalog alone. What could
+    not be looked at counts as an image to do, and comes as `Trouble`."""
+
+    total: int
+    todo: int
+    unchanged: int
+    other: int
+    vanished: int
+
+
+@dataclass(frozen=True)
+class Finished:
+    """One image was brought up to date: `record.status` is `done` or `failed`."""
+
+    record: Record
+
+
+@dataclass(frozen=True)
+class Unchanged:
+    """A job found its image up to date by a look at its content."""
+
+    key: str
+
+
+@dataclass(frozen=True)
+class Vanished:
+    """A source that the catalog knows, or (`late`) one that was to be worked on, is no longer in IN.
+
+    Its renditions stay unless the run prunes.
+    """
+
+    key: str
+    late: bool = False
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """A vanished source's renditions were removed."""
+
+    key: str
+
+
+Action = Literal["new", "changed", "unchanged", "vanished", "prune"]
+
+
+@dataclass(frozen=True)
+class Would:
+    """What a run would do with `key`; told by a dry run only."""
+
+    key: str
+    action: Action
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """An outage: `key`, a file or a folder of IN, could not be worked on, and the next run tries it again.
+
+    `message` and `remedy` are a sentence each; `traceback` is for debugging. Where `ends_run`, no further image could
+    fare better, and the run stops.
+    """
+
+    key: str
+    message: str
+    remedy: str
+    traceback: str | None = None
+    ends_run: bool = False
+
+
+@dataclass(frozen=True)
+class Tick:
+    """Nothing happened for a tenth of a second."""
+
+
+@dataclass(frozen=True)
+class Idle:
+    """A watching run is up to date, its contact sheet too, and waits for changes."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A run in numbers: images by outcome, renditions made, bytes read of finished images and of their renditions,
+    wall seconds. `left` images were not come to, because the run stopped early."""
+
+    total: int = 0
+    done: int = 0
+    failed: int = 0
+    unchanged: int = 0
+    other: int = 0
+    vanished: int = 0
+    pruned: int = 0
+    troubles: int = 0
+    left: int = 0
+    renditions: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    seconds: float = 0.0
+
+
+Event = Scanned | Finished | Unchanged | Vanished | Pruned | Would | Trouble | Tick | Idle | Summary
+
+
+class Tally:
+    """Counts events into a `Summary`, from its making on."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._counts: Counter[str] = Counter()
+
+    def add(self, event: Event) -> None:
+        counts = self._counts
+        match event:
+            case Scanned():
+                counts.update(left=event.todo, unchanged=event.unchanged)
+                counts["total"], counts["other"] = event.total, event.other
+            case Finished(record):
+                counts[record.status] += 1
+                counts.update(
+                    left=-1,
+                    renditions=len(record.renditions),
+                    bytes_in=record.bytes or 0,
+                    bytes_out=sum(rendition.bytes for rendition in record.renditions),
+                )
+            case Unchanged():
+                counts.update(unchanged=1, left=-1)
+            case Vanished():
+                counts.update(vanished=1, left=-event.late)
+            case Pruned():
+                counts.update(pruned=1)
+            case Trouble():
+                counts.update(troubles=1, left=-1)
+
+    def summary(self) -> Summary:
+        """The numbers up to now."""
+        return Summary(**self._counts, seconds=time.monotonic() - self._began)

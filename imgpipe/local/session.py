@@ -1,0 +1,173 @@
+"""One run at work: holds IN against the catalog, gives the jobs to the pool, and tells what came of them."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final, Self
+
+from imgpipe.adapters.catalog_file import FileCatalog
+from imgpipe.adapters.folder import FolderStore, folds_case
+from imgpipe.errors import Retry, UsageError
+from imgpipe.local import contact_sheet, folders
+from imgpipe.local.options import Options
+from imgpipe.local.outages import trouble
+from imgpipe.local.pool import Lost, Pool, Settled
+from imgpipe.local.reconcile import Judge, known_sources, vanished
+from imgpipe.local.run_events import Event, Finished, Pruned, Scanned, Tick, Trouble, Unchanged, Vanished
+from imgpipe.local.scan import Found, Scan, Scanner
+from imgpipe.local.wire import Job, Setup
+from imgpipe.worker.keys import collisions
+from imgpipe.worker.ports import Record
+from imgpipe.worker.process import give_up
+
+TICK: Final = 0.1
+"""Seconds without an event after which there is one all the same."""
+
+
+class Session:
+    """The state of one run, for `with`, whose end ends the workers; `stopped` once no further job is to be begun."""
+
+    def __init__(self, options: Options, catalog: FileCatalog, trusted_before_ns: int) -> None:
+        self.stopped = False
+        self._options = options
+        self._catalog = catalog
+        self._trusted_before_ns = trusted_before_ns
+        self._scanner = Scanner(options.source, options.include, options.exclude)
+        self._resources = ExitStack()
+
+    def __enter__(self) -> Self:
+        options = self._options
+        with ExitStack() as resources:
+            staging, hold = resources.enter_context(folders.staging(options.out))
+            self._renditions = FolderStore(options.out, staging)
+            self._folds_case = folds_case(staging)
+            setup = Setup(
+                sources=bytes(self._scanner.root),
+                renditions=bytes(options.out),
+                staging=bytes(staging),
+                recipe=options.recipe,
+                checksum=options.checksum,
+                trusted_before_ns=self._trusted_before_ns,
+            )
+            self._pool = Pool(
+                setup,
+                staging,
+                self._catalog,
+                options.workers or folders.usable_cores(),
+                deadline=options.deadline,
+                hold=hold,
+                debug=options.debug,
+            )
+            resources.callback(self._pool.close)
+            self._resources = resources.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._resources.close()
+
+    def look(self) -> tuple[Scan, list[str]]:
+        """Scan IN: what is there, and the keys that vanished from it."""
+        lines = self._catalog.lines
+        scan = self._scanner.scan(known_sources(lines))
+        return scan, vanished(scan, self._scanner, lines)
+
+    def update(self, scan: Scan, found: Sequence[Found], gone: Sequence[str]) -> Iterator[Event]:
+        """Bring `found`, a part of what was scanned, up to date, and tell of what vanished or prune it.
+
+        Raises UsageError where the renditions of two sources in `scan` cannot lie in one folder.
+        """
+        self._refuse_collisions(scan)
+        yield from map(Vanished, gone)
+        if self._options.prune:
+            # Before anything is made: where the file system folds case, a renamed source has the same renditions.
+            yield from self._work(Job(key, removed=True) for key in gone)
+        judge = Judge(self._options, self._catalog.lines, self._catalog.get, self._trusted_before_ns)
+        jobs = [job for job in map(judge.job, found) if job]
+        broken = len(scan.bad_names) + len(scan.unread)
+        yield Scanned(
+            total=len(scan.found) + broken,
+            todo=len(jobs) + broken,
+            unchanged=len(found) - len(jobs),
+            other=scan.other,
+            vanished=len(gone),
+        )
+        for key, error in scan.unread:
+            yield self._noted(trouble(key, error))
+        for name in scan.bad_names:
+            yield self._fail(name, "bad_key", f"The name {name} is not valid UTF-8.")
+        yield from self._work(jobs)
+
+    def finish(self) -> Iterator[Event]:
+        """Leave the catalog compact and the contact sheet true to it."""
+        options = self._options
+        try:
+            self._catalog.compact()
+            if _is_older(options.out / folders.SHEET, options.out / folders.CATALOG):
+                contact_sheet.write(options.out, self._catalog.records(), recipe=options.recipe)
+        except OSError as error:
+            yield self._noted(trouble(folders.SHEET, error))
+
+    def _refuse_collisions(self, scan: Scan) -> None:
+        for one, other in collisions((found.key for found in scan.found), folding=self._folds_case):
+            raise UsageError(
+                f"The renditions of {one} and {other} cannot lie in one folder of this file system.",
+                "Rename one of the two, or leave it out with --exclude.",
+            )
+
+    def _work(self, jobs: Iterable[Job]) -> Iterator[Event]:
+        waiting = iter(jobs)
+        while True:
+            while self._pool.free and not self.stopped and (job := next(waiting, None)):
+                if job.removed or (self._scanner.root / job.key).exists():
+                    self._pool.submit(job)
+                else:
+                    yield Vanished(job.key, late=True)
+            if not self._pool.busy:
+                return
+            outcomes = self._pool.wait(TICK)
+            for outcome in outcomes:
+                yield from map(self._noted, self._told(outcome))
+            if not outcomes:
+                yield Tick()
+
+    def _told(self, outcome: Settled | Lost) -> Iterator[Event]:
+        if isinstance(outcome, Lost):
+            yield self._fail(outcome.job.key, outcome.code, outcome.message)
+            return
+        job, ended, wrote = outcome
+        if ended.trouble:
+            yield ended.trouble
+        elif ended.record is None or ended.record.status == "deleted":
+            if not job.removed:
+                yield Vanished(job.key, late=True)
+            if ended.record:
+                yield Pruned(job.key)
+        elif ended.record.status == "done" and not wrote:
+            yield Unchanged(job.key)
+        else:
+            yield Finished(ended.record)
+
+    def _fail(self, key: str, code: str, message: str) -> Event:
+        """End the source in the place of a worker that cannot."""
+        try:
+            record = give_up(key, code, message, self._renditions, self._catalog, self._options.recipe)
+        except (OSError, Retry) as error:
+            return trouble(key, error)
+        return Finished(record.public())
+
+    def _noted(self, event: Event) -> Event:
+        """`event`, once it is known whether it ends the run."""
+        match event:
+            case Trouble(ends_run=True):
+                self.stopped = True
+            case Trouble() | Finished(record=Record(status="failed")):
+                self.stopped = self.stopped or self._options.fail_fast
+        return event
+
+
+def _is_older(path: Path, than: Path) -> bool:
+    """Whether the file at `path` is missing, or was written before the one at `than`."""
+    try:
+        return path.stat().st_mtime_ns < than.stat().st_mtime_ns
+    except FileNotFoundError:
+        return True

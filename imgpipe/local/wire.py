@@ -1,0 +1,101 @@
+"""What a run's parent and its workers say to each other, as msgpack over one connection each.
+
+A worker speaks first (`Ready`), then answers each `Job` with `Ended`; in between it may ask for the catalog, which the
+parent alone reads and writes, and waits for the answer.
+"""
+
+from multiprocessing.connection import Connection
+
+import msgspec
+from msgspec import Struct
+
+from imgpipe.core.recipe import Recipe
+from imgpipe.local.run_events import Trouble
+from imgpipe.worker.ports import Record
+
+
+class Setup(Struct, frozen=True):
+    """All that a worker must know of its run, handed over in a file. Paths are bytes, as the file system has them."""
+
+    sources: bytes
+    renditions: bytes
+    staging: bytes
+    recipe: Recipe
+    checksum: bool
+    trusted_before_ns: int
+
+
+class Job(Struct, frozen=True, tag=True):
+    """One source to bring up to date: `removed` where it vanished, `force` where its record is not to be trusted."""
+
+    key: str
+    removed: bool = False
+    force: bool = False
+
+
+class Got(Struct, frozen=True, tag=True):
+    """The answer to `Get`: a catalog entry; no revision where there is none."""
+
+    record: Record | None = None
+    revision: int | None = None
+
+
+class Written(Struct, frozen=True, tag=True):
+    """The answer to `Put`: the new revision."""
+
+    revision: int
+
+
+class Refused(Struct, frozen=True, tag=True):
+    """The answer to a `Get` or a `Put` that failed: for the system's reason, or (no `errno`) on a conflict."""
+
+    errno: int | None = None
+    message: str = ""
+
+
+class Ready(Struct, frozen=True, tag=True):
+    """The worker has imported what it needs."""
+
+
+class Get(Struct, frozen=True, tag=True):
+    """Asks for the record of `key`."""
+
+    key: str
+
+
+class Put(Struct, frozen=True, tag=True):
+    """Asks to write `record`, as `ports.Catalog.put`."""
+
+    record: Record
+    revision: int | None
+
+
+class Ended(Struct, frozen=True, tag=True):
+    """The job is over: with the settled record, with an outage, or with neither where there was nothing to settle."""
+
+    record: Record | None = None
+    trouble: Trouble | None = None
+    out_of_memory: bool = False
+
+
+ToWorker = Job | Got | Written | Refused
+ToParent = Ready | Get | Put | Ended
+
+_encoder = msgspec.msgpack.Encoder()
+_to_worker: msgspec.msgpack.Decoder[ToWorker] = msgspec.msgpack.Decoder(ToWorker)
+_to_parent: msgspec.msgpack.Decoder[ToParent] = msgspec.msgpack.Decoder(ToParent)
+
+
+def send(connection: Connection, message: ToWorker | ToParent) -> None:
+    """Send `message`. Raises OSError where the other side is gone."""
+    connection.send_bytes(_encoder.encode(message))
+
+
+def from_worker(connection: Connection) -> ToParent:
+    """The worker's next message. Raises EOFError or OSError where it is gone."""
+    return _to_parent.decode(connection.recv_bytes())
+
+
+def from_parent(connection: Connection) -> ToWorker:
+    """The parent's next message. Raises EOFError or OSError where it is gone."""
+    return _to_worker.decode(connection.recv_bytes())

@@ -1,0 +1,123 @@
+"""A worker process of a folder run: takes one job at a time from its parent and gives it to the worker's handler.
+
+The parent alone holds the catalog, so a claim is on disk before a rendition is. A worker ends with its parent, even in
+the middle of a job: what it still wrote after that could meet the next run.
+"""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from imgpipe.errors import Conflict
+from imgpipe.local import wire
+from imgpipe.local.outages import trouble
+from imgpipe.worker.events import envelope
+from imgpipe.worker.ports import Entry, Record
+
+LEASE: Final = 24 * 3600.0
+"""Seconds. The folder's lock and the parent's deadline hold a source here; a stopped and continued run must not lose
+its claims to the clock."""
+OVERHEAD_MEGABYTES: Final = 256
+"""What a job may take beyond the decoder: the source's bytes, resized copies, encoders."""
+
+
+class PipeCatalog:
+    """The parent's catalog, asked over the connection."""
+
+    def __init__(self, parent: Connection) -> None:
+        self._parent = parent
+
+    def get(self, key: str) -> Entry | None:
+        answer = self._ask(wire.Get(key), key)
+        if isinstance(answer, wire.Got) and answer.record and answer.revision is not None:
+            return Entry(answer.record, answer.revision)
+        return None
+
+    def put(self, record: Record, revision: int | None) -> int:
+        answer = self._ask(wire.Put(record, revision), record.key)
+        assert isinstance(answer, wire.Written)  # noqa: S101 - the protocol's promise
+        return answer.revision
+
+    def _ask(self, question: wire.Get | wire.Put, key: str) -> wire.ToWorker:
+        wire.send(self._parent, question)
+        answer = wire.from_parent(self._parent)
+        if isinstance(answer, wire.Refused):
+            raise OSError(answer.errno, answer.message) if answer.errno else Conflict(key)
+        return answer
+
+
+def main(descriptor: int, setup_path: str) -> None:
+    """Work until the parent hangs up. `descriptor` is the connection to it, inherited open."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group, and the parent decides
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    parent = Connection(descriptor)
+    try:
+        work = _prepare(parent, setup_path)
+    except Exception as error:
+        wire.send(parent, wire.Ended(trouble=trouble("", error)))
+        return
+    wire.send(parent, wire.Ready())
+    while isinstance(job := wire.from_parent(parent), wire.Job):
+        wire.send(parent, work(job))
+
+
+def _end_with_parent() -> None:
+    """Standard input is a pipe that nobody writes to: it ends when the parent does."""
+    os.read(0, 1)
+    os._exit(1)
+
+
+def _prepare(parent: Connection, setup_path: str) -> Callable[[wire.Job], wire.Ended]:
+    from imgpipe.adapters.folder import FolderStore
+    from imgpipe.worker.handler import handle
+
+    setup = msgspec.msgpack.decode(Path(setup_path).read_bytes(), type=wire.Setup)
+    staging = Path(os.fsdecode(setup.staging))
+    sources = FolderStore(
+        Path(os.fsdecode(setup.sources)),
+        staging=staging,
+        checksum=setup.checksum,
+        trusted_before_ns=setup.trusted_before_ns,
+    )
+    renditions = FolderStore(Path(os.fsdecode(setup.renditions)), staging=staging)
+    catalog = PipeCatalog(parent)
+    _bound_memory(setup.recipe.limits.max_memory_megabytes + OVERHEAD_MEGABYTES)
+
+    def work(job: wire.Job) -> wire.Ended:
+        settled: list[Record] = []
+        outages: list[Exception] = []
+        handle(
+            envelope("local", job.key, removed=job.removed, force=job.force, message_id=job.key),
+            sources,
+            renditions,
+            catalog,
+            setup.recipe,
+            lease=LEASE,
+            report=settled.append,
+            on_error=lambda _, error: outages.append(error),
+        )
+        if not outages:
+            return wire.Ended(record=settled[-1].public() if settled else None)
+        if isinstance(outages[0], MemoryError):
+            return wire.Ended(out_of_memory=True)
+        return wire.Ended(trouble=trouble(job.key, outages[0]))
+
+    return work
+
+
+def _bound_memory(megabytes: float) -> None:
+    """Let this process take at most `megabytes` (of a million bytes) more than it holds now."""
+    if sys.platform != "linux":
+        return  # elsewhere the limit does not count what an allocator maps
+    import resource
+
+    held = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    resource.setrlimit(resource.RLIMIT_DATA, (held + int(megabytes * 1_000_000), hard))
