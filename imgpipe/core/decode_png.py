@@ -1,0 +1,171 @@
+"""Read PNG and APNG (PNG, third edition). The decoder gets IHDR, PLTE, tRNS and image data, and no other chunk.
+
+Of an APNG whose default image is not part of the animation, the still is the animation's first frame all the same: the
+default image is there for programs that show no animations, and may be a notice. A wrong checksum on a chunk that is
+needed means damage; libpng sees it so, Pillow does not look.
+"""
+
+import struct
+import zlib
+from collections.abc import Iterator
+from io import BytesIO
+from typing import Final, NamedTuple
+
+from PIL import Image, PngImagePlugin
+
+from imgpipe.core.bmff import check_transfer
+from imgpipe.core.decode_compose import Leave, Patch, compose
+from imgpipe.core.decode_modes import plain
+from imgpipe.core.decode_reader import Reader, corrupt, cut_off, timing
+from imgpipe.core.decode_tiff_tags import orientation
+from imgpipe.core.image import Header, Metadata, Size
+from imgpipe.core.recipe import Format
+
+_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
+_CHECKED: Final = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"acTL", b"fcTL", b"fdAT"})
+_DEPTHS: Final = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
+"""Colour type -> bits a sample."""
+_LEAVE: Final = {1: Leave.NOTHING, 2: Leave.WHAT_WAS}
+_XMP: Final = b"XML:com.adobe.xmp\0\0\0"
+_LARGEST_PROFILE: Final = 16_000_000
+"""Bytes, unpacked; the largest printing profiles take 4 million."""
+
+
+class _Chunk(NamedTuple):
+    """`whole` is the chunk with its length and checksum."""
+
+    kind: bytes
+    body: memoryview
+    whole: memoryview
+
+
+class PngReader(Reader):
+    def __init__(self, data: bytes) -> None:
+        chunks = list(_chunks(data))
+        first = {chunk.kind: bytes(chunk.body) for chunk in reversed(chunks) if chunk.kind not in (b"IDAT", b"fdAT")}
+        self._ihdr = first.get(b"IHDR", b"")
+        if len(self._ihdr) != 13 or chunks[0].kind != b"IHDR":
+            raise corrupt("PNG", "it does not begin with a whole IHDR chunk")
+        width, height, self._bits, self._colour = struct.unpack_from(">IIBB", self._ihdr)
+        if self._bits not in _DEPTHS.get(self._colour, ()):
+            raise corrupt("PNG", f"it has colour type {self._colour} with {self._bits} bits")
+        self._palette, self._alpha = first.get(b"PLTE", b""), first.get(b"tRNS", b"")
+        if self._colour == 3 and not self._palette:
+            raise corrupt("PNG", "its palette is missing")
+        self._pixels = [chunk.whole for chunk in chunks if chunk.kind == b"IDAT"]
+        if not self._pixels:
+            raise corrupt("PNG", "it holds no image data")
+        check_transfer("PNG", first.get(b"cICP", bytes(4))[1])
+        control = first.get(b"acTL", b"")
+        self._patches = self._animation(chunks) if len(control) == 8 else []
+        plays = int.from_bytes(control[4:], "big")
+        exif = first.get(b"eXIf", b"").removeprefix(b"Exif\0\0") or None
+        self.header = Header(
+            Format.PNG,
+            (width, height),
+            orientation(exif),
+            timing([patch.milliseconds for patch in self._patches], plays),
+            _profile(first.get(b"iCCP")),
+            Metadata(exif, _xmp(chunks)),
+        )
+
+    def memory(self) -> int:
+        width, height = self.header.size
+        return width * height * (24 if self._patches else 13)
+
+    def still(self) -> Image.Image:
+        return next(self.frames())
+
+    def frames(self) -> Iterator[Image.Image]:
+        if self._patches:
+            return compose(self.header.size, self._patches)
+        return iter((self._decode(self.header.size, self._pixels),))
+
+    def _decode(self, size: Size, pixels: list[memoryview]) -> Image.Image:
+        """Decode IDAT chunks as a PNG of their own."""
+        parts = [_SIGNATURE, _chunk(b"IHDR", struct.pack(">II", *size) + self._ihdr[8:])]
+        if self._palette:
+            parts.append(_chunk(b"PLTE", self._palette))
+        if self._colour == 3 and self._alpha:
+            parts.append(_chunk(b"tRNS", self._alpha))
+        image = PngImagePlugin.PngImageFile(BytesIO(b"".join((*parts, *pixels, _chunk(b"IEND", b"")))))
+        image.load()
+        if self._colour in (0, 2) and self._alpha:
+            image.info["transparency"] = self._key()
+        return plain(image)
+
+    def _key(self) -> int | tuple[int, ...]:
+        """The transparent colour in the decoded image's samples. Of 16-bit colour Pillow keeps the high byte, so
+        colours that differ from the key in their low bytes alone turn transparent with it."""
+        red, green, blue = (int.from_bytes(self._alpha[at : at + 2], "big") for at in (0, 2, 4))
+        if self._colour == 2:
+            return red >> self._bits - 8, green >> self._bits - 8, blue >> self._bits - 8
+        return red * 255 // (2**self._bits - 1) if self._bits < 8 else red
+
+    def _animation(self, chunks: list[_Chunk]) -> list[Patch]:
+        """The patches, each from its fcTL and the data behind it; a default image without fcTL is none of them."""
+        controls: list[tuple[bytes, list[memoryview]]] = []
+        for chunk in chunks:
+            if chunk.kind == b"fcTL":
+                controls.append((bytes(chunk.body), []))
+            elif controls and chunk.kind == b"IDAT":
+                controls[-1][1].append(chunk.whole)
+            elif controls and chunk.kind == b"fdAT":
+                controls[-1][1].append(memoryview(_chunk(b"IDAT", chunk.body[4:])))
+        return [self._patch(control, pixels) for control, pixels in controls]
+
+    def _patch(self, control: bytes, pixels: list[memoryview]) -> Patch:
+        _, width, height, left, top, delay, parts, dispose, blend = struct.unpack(">IIIIIHHBB", control)
+        canvas = struct.unpack_from(">II", self._ihdr)
+        if not (pixels and width and height and left + width <= canvas[0] and top + height <= canvas[1]):
+            raise corrupt("PNG", f"a frame of {width}×{height} pixels at {left}, {top} lies outside it or is empty")
+        leave = _LEAVE.get(dispose, Leave.IT)
+        return Patch(
+            (left, top),
+            (width, height),
+            1000 * delay / (parts or 100),
+            leave,
+            blend == 1,
+            lambda: self._decode((width, height), pixels),
+        )
+
+
+def _chunks(data: bytes) -> Iterator[_Chunk]:
+    view = memoryview(data)
+    at, kind = len(_SIGNATURE), b""
+    while kind != b"IEND":
+        length, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
+        end = at + 12 + length
+        if end > len(data):
+            raise cut_off("PNG", data, "its IEND chunk")
+        if not kind.isalpha():
+            raise corrupt("PNG", f"a chunk at byte {at} is called {kind!r}")
+        if kind in _CHECKED and zlib.crc32(view[at + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
+            raise corrupt("PNG", f"the checksum of its {kind.decode()} chunk at byte {at} is wrong")
+        yield _Chunk(kind, view[at + 8 : end - 4], view[at:end])
+        at = end
+
+
+def _chunk(kind: bytes, body: bytes | memoryview) -> bytes:
+    return b"".join((len(body).to_bytes(4, "big"), kind, body, zlib.crc32(body, zlib.crc32(kind)).to_bytes(4, "big")))
+
+
+def _profile(iccp: bytes | None) -> bytes | None:
+    """The ICC profile behind its name and method; None where it cannot be unpacked."""
+    if not iccp:
+        return None
+    unpacker = zlib.decompressobj()
+    try:
+        profile = unpacker.decompress(iccp.partition(b"\0")[2][1:], _LARGEST_PROFILE)
+    except zlib.error:
+        return None
+    return profile if unpacker.eof else None
+
+
+def _xmp(chunks: list[_Chunk]) -> bytes | None:
+    """The XMP packet (XMP specification, part 3): keyword, two zeros for "not packed", two names, the text."""
+    for chunk in chunks:
+        body = bytes(chunk.body) if chunk.kind == b"iTXt" else b""
+        if body.startswith(_XMP):
+            return body.split(b"\0", 5)[-1] or None
+    return None

@@ -1,0 +1,80 @@
+"""Read WebP (RFC 9649), animated or not.
+
+The container is walked here, because libwebp takes memory for the whole canvas as soon as it is opened.
+"""
+
+from collections.abc import Iterator
+from io import BytesIO
+
+from PIL import Image, WebPImagePlugin
+
+from imgpipe.core.decode_modes import plain
+from imgpipe.core.decode_reader import Reader, corrupt, timing
+from imgpipe.core.decode_tiff_tags import orientation
+from imgpipe.core.image import Header, Metadata, Size
+from imgpipe.core.recipe import Format
+from imgpipe.errors import ImageError
+
+
+class WebpReader(Reader):
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        chunks = list(_chunks(data))
+        first = dict(reversed(chunks))
+        frames = [body for kind, body in chunks if kind == b"ANMF"]
+        exif = first.get(b"EXIF", b"").removeprefix(b"Exif\0\0") or None
+        self.header = Header(
+            Format.WEBP,
+            _size(*chunks[0]) if chunks else (0, 0),
+            orientation(exif),
+            timing([_little(frame, 12, 3) for frame in frames], _little(first.get(b"ANIM", b""), 4, 2)),
+            first.get(b"ICCP"),
+            Metadata(exif, first.get(b"XMP ")),
+        )
+        if 0 in self.header.size:
+            raise corrupt("WebP", "it does not begin with a whole image header")
+
+    def memory(self) -> int:
+        width, height = self.header.size
+        return 21 * width * height
+
+    def still(self) -> Image.Image:
+        return next(self.frames())
+
+    def frames(self) -> Iterator[Image.Image]:
+        image = WebPImagePlugin.WebPImageFile(BytesIO(self._data))
+        for index in range(len(self.header.timing.durations) if self.header.timing else 1):
+            image.seek(index)
+            image.load()
+            yield plain(image)
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Type and content of each chunk of the RIFF; image data is left out."""
+    end = 8 + _little(data, 4, 4)
+    if end > len(data):
+        raise ImageError("truncated", f"The WebP is cut off: it has {len(data)} of {end} bytes.")
+    at = 12
+    while at + 8 <= end:
+        kind, length = data[at : at + 4], _little(data, at + 4, 4)
+        if at + 8 + length > end:
+            raise corrupt("WebP", f"its chunk at byte {at} is longer than the file")
+        kept = 24 if kind in (b"VP8 ", b"VP8L", b"ANMF", b"ALPH") else length
+        yield kind, data[at + 8 : at + 8 + min(kept, length)]
+        at += 8 + length + length % 2
+
+
+def _size(kind: bytes, body: bytes) -> Size:
+    """The canvas, by the first chunk: extended, lossy or lossless."""
+    if kind == b"VP8X" and len(body) >= 10:
+        return _little(body, 4, 3) + 1, _little(body, 7, 3) + 1
+    if kind == b"VP8 " and body[3:6] == b"\x9d\x01\x2a":
+        return _little(body, 6, 2) & 0x3FFF, _little(body, 8, 2) & 0x3FFF
+    if kind == b"VP8L" and body[:1] == b"\x2f":
+        bits = _little(body, 1, 4)
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    return 0, 0
+
+
+def _little(data: bytes, at: int, length: int) -> int:
+    return int.from_bytes(data[at : at + length], "little")
