@@ -118,8 +118,8 @@ class FolderStore:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 temporary.replace(path)
                 return
-            except FileNotFoundError:
-                # Another process may have removed the folder, empty until now, between the two calls.
+            except (FileNotFoundError, FileExistsError):
+                # Another process may have removed the folder, which was empty until now, in between.
                 if not tries_left:
                     raise
 
