@@ -66,7 +66,8 @@ class FileCatalog:
             self._rewritten.unlink(missing_ok=True)
             self._lines, self._end = read_index(path)
             self._revision = max((line.revision for line in self._lines.values()), default=0)
-            os.ftruncate(self._file, self._end)
+            if os.fstat(self._file).st_size != self._end:  # else the file keeps its time: nothing was written
+                os.ftruncate(self._file, self._end)
             self._release_dead_leases()
         except BaseException:
             os.close(self._file)
