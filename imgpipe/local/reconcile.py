@@ -34,7 +34,11 @@ class Judge:
         verdict = self.verdict(found)
         if verdict == "unchanged":
             return None
-        return Job(found.key, force=self.options.force or verdict == "damaged")
+        return Job(
+            found.key,
+            force=self.options.force or verdict == "damaged",
+            version=found.version if verdict == "unsure" and self._is_trusted(found) else None,
+        )
 
     def verdict(self, found: Found) -> Verdict:
         """What a source is, as far as can be told without reading it."""
@@ -43,16 +47,15 @@ class Judge:
             return "new"
         if self.options.force or line.status != "done" or line.recipe != self.options.recipe.hash:
             return "changed"
-        decided = (
-            not self.options.checksum
-            and found.modified_ns < self.trusted_before_ns
-            and not (line.version or "").startswith("sha256:")
-        )
+        decided = self._is_trusted(found) and not (line.version or "").startswith("sha256:")
         if decided and line.version != found.version:
             return "changed"
         if not self._is_made(found.key):
             return "damaged"
         return "unchanged" if decided else "unsure"
+
+    def _is_trusted(self, found: Found) -> bool:
+        return not self.options.checksum and found.modified_ns < self.trusted_before_ns
 
     def _is_made(self, key: str) -> bool:
         """Whether every rendition of the record lies in OUT, as large as it was made."""

@@ -8,7 +8,6 @@ import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
 
-from imgpipe.adapters.catalog_file import FileCatalog
 from imgpipe.local import folders
 from imgpipe.local.options import Options
 from imgpipe.local.preview import preview
@@ -40,8 +39,7 @@ def _events(options: Options) -> Generator[Event]:
     if options.dry_run:
         yield from preview(options, trusted_before_ns)
         return
-    catalog = FileCatalog(folders.prepare(options.out) / folders.CATALOG)
-    with catalog, Session(options, catalog, trusted_before_ns) as session:
+    with Session(options, trusted_before_ns) as session:
         if options.watch:
             yield from watch(session)
         else:

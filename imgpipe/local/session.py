@@ -1,9 +1,11 @@
 """One run at work: holds IN against the catalog, gives the jobs to the pool, and tells what came of them."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final, Self
+
+from msgspec.structs import replace
 
 from imgpipe.adapters.catalog_file import FileCatalog
 from imgpipe.adapters.folder import FolderStore, folds_case
@@ -27,23 +29,24 @@ TICK: Final = 0.1
 class Session:
     """The state of one run, for `with`, whose end ends the workers; `stopped` once no further job is to be begun."""
 
-    def __init__(self, options: Options, catalog: FileCatalog, trusted_before_ns: int) -> None:
+    def __init__(self, options: Options, trusted_before_ns: int) -> None:
         self.stopped = False
         self._options = options
-        self._catalog = catalog
         self._trusted_before_ns = trusted_before_ns
         self._scanner = Scanner(options.source, options.include, options.exclude)
         self._resources = ExitStack()
 
     def __enter__(self) -> Self:
         options = self._options
+        out = folders.prepare(options.out)
         with ExitStack() as resources:
-            staging, hold = resources.enter_context(folders.staging(options.out))
-            self._renditions = FolderStore(options.out, staging)
+            self._catalog = resources.enter_context(FileCatalog(out / folders.CATALOG))
+            staging, hold = resources.enter_context(folders.staging(out))
+            self._renditions = FolderStore(out, staging)
             self._folds_case = folds_case(staging)
             setup = Setup(
                 sources=bytes(self._scanner.root),
-                renditions=bytes(options.out),
+                renditions=bytes(out),
                 staging=bytes(staging),
                 recipe=options.recipe,
                 checksum=options.checksum,
@@ -99,11 +102,10 @@ class Session:
 
     def finish(self) -> Iterator[Event]:
         """Leave the catalog compact and the contact sheet true to it."""
-        options = self._options
         try:
             self._catalog.compact()
-            if _is_older(options.out / folders.SHEET, options.out / folders.CATALOG):
-                contact_sheet.write(options.out, self._catalog.records(), recipe=options.recipe)
+            if _is_older(self._options.out / folders.SHEET, self._options.out / folders.CATALOG):
+                contact_sheet.write(self._options.out, self._catalog.records(), recipe=self._options.recipe)
         except OSError as error:
             yield self._noted(trouble(folders.SHEET, error))
 
@@ -143,9 +145,17 @@ class Session:
             if ended.record:
                 yield Pruned(job.key)
         elif ended.record.status == "done" and not wrote:
+            self._note_version(job)
             yield Unchanged(job.key)
         else:
             yield Finished(ended.record)
+
+    def _note_version(self, job: Job) -> None:
+        """Spare the next run the reading of a source whose time is old enough by now to tell."""
+        entry = self._catalog.get(job.key)
+        if job.version and entry:
+            with suppress(OSError):
+                self._catalog.put(replace(entry.record, version=job.version), entry.revision)
 
     def _fail(self, key: str, code: str, message: str) -> Event:
         """End the source in the place of a worker that cannot."""

@@ -26,11 +26,15 @@ class Setup(Struct, frozen=True):
 
 
 class Job(Struct, frozen=True, tag=True):
-    """One source to bring up to date: `removed` where it vanished, `force` where its record is not to be trusted."""
+    """One source to bring up to date: `removed` where it vanished, `force` where its record is not to be trusted.
+
+    `version` is its version by size and time, where the record has one by content that it may replace.
+    """
 
     key: str
     removed: bool = False
     force: bool = False
+    version: str | None = None
 
 
 class Got(Struct, frozen=True, tag=True):
