@@ -154,6 +154,9 @@ class _Attempt:
             return replace(record, status="done", renditions=tuple(self._stored(key, rendering, written)))
         except ImageError as error:
             return replace(record, status="failed", error=Failure(error.code, error.message))
+        except MemoryError:
+            failure = Failure("out_of_memory", f"Rendering its {record.bytes} bytes takes more memory than there is.")
+            return replace(record, status="failed", error=failure)
 
     def _stored(self, key: str, rendering: pipeline.Rendering, written: set[str]) -> Iterator[Rendition]:
         """Each rendition once it is stored; one at a time is in memory."""
