@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from imgpipe.core.image import Size
+from imgpipe.core.image import Header, Size
 from imgpipe.core.recipe import Fit, Gravity, Preset
 
 Focus = tuple[float, float]
 """Where in the free space something lies: (0, 0) is its top left, (1, 1) its bottom right."""
+
+Extent = tuple[float, float, float, float]
+"""Left, top, right and bottom, in pixels, fractions included."""
 
 FOCUS: Final[dict[Gravity, Focus]] = {
     Gravity.NORTHWEST: (0, 0),
@@ -36,11 +39,12 @@ class Crop:
     width: float
     height: float
 
-    def scaled(self, source: Size, size: Size) -> tuple[float, float, float, float]:
-        """The same part as (left, top, right, bottom) of that source decoded at another size."""
-        x, y = size[0] / source[0], size[1] / source[1]
-        right, bottom = self.left + self.width, self.top + self.height
-        return self.left * x, self.top * y, min(right * x, size[0]), min(bottom * y, size[1])
+    def within(self, extent: "Extent", source: Size) -> "Extent":
+        """The same part of an image in which the whole source has that extent."""
+        left, top, right, bottom = extent
+        across, down = (right - left) / source[0], (bottom - top) / source[1]
+        left, top = left + self.left * across, top + self.top * down
+        return left, top, min(left + self.width * across, right), min(top + self.height * down, bottom)
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,23 @@ def layout(source: Size, preset: Preset, focus: Focus) -> Layout:
         case Fit.COVER:
             size = _fitting_box(source, preset)
             return Layout(_cover(source, size, focus), size, size, (0, 0))
+
+
+def extent(header: Header, decoded: Size) -> Extent:
+    """Where the source lies in its upright image when a decoder shrank it to `decoded`.
+
+    libjpeg rounds up: of 1365 pixels an eighth is 171, which stand for 1368, and the last one is empty in part. To
+    take all 171 for the whole shifts an image by up to a pixel, which costs more likeness than the shrinking itself.
+    """
+    width, height = header.upright
+    factor = next(
+        (factor for factor in (1, 2, 4, 8) if (math.ceil(width / factor), math.ceil(height / factor)) == decoded), None
+    )
+    if factor is None:
+        return 0, 0, *decoded
+    left = decoded[0] - width / factor if header.orientation in (2, 3, 6, 7) else 0
+    top = decoded[1] - height / factor if header.orientation in (3, 4, 7, 8) else 0
+    return left, top, left + width / factor, top + height / factor
 
 
 def decode_size(source: Size, layouts: list[Layout]) -> Size:

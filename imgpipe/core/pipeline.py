@@ -12,7 +12,6 @@ from PIL import Image
 from imgpipe.core import steps
 from imgpipe.core.codec import Source, open_source
 from imgpipe.core.encode import encode
-from imgpipe.core.image import Header
 from imgpipe.core.metadata import Tags, tags
 from imgpipe.core.plan import Plan, decode_size, plans
 from imgpipe.core.recipe import Format, Recipe
@@ -70,49 +69,55 @@ def render(data: bytes, recipe: Recipe) -> Rendering:
 def _outputs(source: Source, planned: tuple[Plan, ...], packets: Tags, source_bytes: int) -> Iterator[Output]:
     moving = tuple(plan for plan in planned if plan.moving)
     still = tuple(plan for plan in planned if not plan.moving)
-    rendered = _render_all(source.frames(), moving) if moving else {}
-    first = _prepare(source.still(decode_size(still)), source.header) if still else None
-    sizes: dict[str, Image.Image] = {}
+    reels = _reels(source, moving) if moving else {}
+    first = _Frame(source.still(decode_size(still)), still) if still else None
     for plan in planned:
-        if plan.moving:
-            settled, frames = rendered.pop(plan.preset.name)
-        elif first is not None:
-            settled = plan.settled(first)
-            frames = [_render(first, settled, sizes)]
-        yield _encoded(frames, settled, packets, source_bytes)
+        name = plan.preset.name
+        if first and not plan.moving:
+            yield _encoded([first.render(name)], first.plans[name], packets, source_bytes)
+        else:
+            plan, images = reels.pop(name)
+            yield _encoded(images, plan, packets, source_bytes)
 
 
-def _render_all(frames: Iterator[Image.Image], moving: tuple[Plan, ...]) -> dict[str, tuple[Plan, list[Image.Image]]]:
-    """Every frame of an animation through every plan, each frame decoded and prepared once."""
-    rendered: dict[str, tuple[Plan, list[Image.Image]]] = {}
-    for frame in frames:
-        prepared = _prepare(frame, moving[0].header)
-        sizes: dict[str, Image.Image] = {}
+def _reels(source: Source, moving: tuple[Plan, ...]) -> dict[str, tuple[Plan, list[Image.Image]]]:
+    """Every frame of an animation through every plan; each frame is decoded and prepared once."""
+    reels: dict[str, tuple[Plan, list[Image.Image]]] = {}
+    for image in source.frames():
+        frame = _Frame(image, moving)
+        # The first frame settles the plans of all: a crop that moved with each frame would jump.
+        moving = tuple(frame.plans.values()) if not reels else moving
         for plan in moving:
-            settled, images = rendered.setdefault(plan.preset.name, (plan.settled(prepared), []))
-            images.append(_render(prepared, settled, sizes))
-    return rendered
+            reels.setdefault(plan.preset.name, (plan, []))[1].append(frame.render(plan.preset.name))
+    return reels
 
 
-def _prepare(frame: Image.Image, header: Header) -> Image.Image:
-    for step in PREPARE:
-        frame = step(frame, header)
-    return frame
+class _Frame:
+    """One frame of a source, prepared, with its plans settled."""
 
+    def __init__(self, image: Image.Image, plans: tuple[Plan, ...]) -> None:
+        for step in PREPARE:
+            image = step(image, plans[0].header)
+        self.plans = {plan.preset.name: plan.settled(image) for plan in plans}
+        self._image = image
+        self._feeders = {plan.feeder for plan in plans}
+        self._fed: dict[str, Image.Image] = {}
 
-def _render(prepared: Image.Image, plan: Plan, sizes: dict[str, Image.Image]) -> Image.Image:
-    image = _resized(prepared, plan, sizes)
-    for step in RENDER:
-        image = step(image, plan)
-    return image
+    def render(self, name: str) -> Image.Image:
+        """The frame as the preset of that name shows it."""
+        image = self._resized(name)
+        for step in RENDER:
+            image = step(image, self.plans[name])
+        return image
 
-
-def _resized(prepared: Image.Image, plan: Plan, sizes: dict[str, Image.Image]) -> Image.Image:
-    """The prepared frame at the plan's size; `sizes` keeps what was resized already, as it may feed a smaller one."""
-    name = plan.preset.name
-    if name not in sizes:
-        sizes[name] = steps.resize(_resized(prepared, plan.feeder, sizes) if plan.feeder else prepared, plan)
-    return sizes[name]
+    def _resized(self, name: str) -> Image.Image:
+        if name in self._fed:
+            return self._fed[name]
+        plan = self.plans[name]
+        image = steps.resize(self._resized(plan.feeder) if plan.feeder else self._image, plan)
+        if name in self._feeders:
+            self._fed[name] = image
+        return image
 
 
 def _encoded(frames: list[Image.Image], plan: Plan, packets: Tags, source_bytes: int) -> Output:

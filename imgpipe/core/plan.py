@@ -7,7 +7,7 @@ from typing import Final
 from PIL import Image
 
 from imgpipe.core import geometry, smart
-from imgpipe.core.geometry import FOCUS, Layout
+from imgpipe.core.geometry import FOCUS, Extent, Layout
 from imgpipe.core.image import Header, Size
 from imgpipe.core.mark import Mark
 from imgpipe.core.recipe import ANIMATED, WITH_ALPHA, WRITTEN, Fit, Format, Gravity, Limits, Preset, Recipe
@@ -21,14 +21,19 @@ _MEGA: Final = 1_000_000
 
 @dataclass(frozen=True)
 class Plan:
-    """One preset for one source. `feeder` is the larger plan whose resized image serves instead of the source."""
+    """One preset for one source. `feeder` names the preset whose resized image serves instead of the source's own.
+
+    `extent` is where in that image the source lies; it and `opaque` are known once the plan is settled.
+    """
 
     preset: Preset
     header: Header
     layout: Layout
     moving: bool
-    feeder: "Plan | None" = None
+    feeder: str | None = None
+    extent: Extent = (0, 0, 0, 0)
     opaque: bool = False
+    is_settled: bool = False
 
     @property
     def format(self) -> Format:
@@ -54,8 +59,12 @@ class Plan:
         return Mark(self.preset.watermark, self.layout.canvas) if self.preset.watermark else None
 
     def settled(self, first: Image.Image) -> "Plan":
-        """The plan once the first prepared frame is known: whether it is opaque, and what a smart crop keeps."""
-        plan = replace(self, opaque=first.mode != "RGBa")
+        """The plan once the first prepared frame is known: its size, whether it is opaque, what a smart crop keeps."""
+        if self.is_settled:
+            return self
+        plan = replace(self, opaque=first.mode != "RGBa", is_settled=True)
+        if self.feeder is None:
+            plan = replace(plan, extent=geometry.extent(self.header, first.size))
         if self.preset.fit is Fit.COVER and self.preset.gravity is Gravity.SMART:
             width, height = self.header.upright
             focus = smart.focus(first, self.layout.crop.width / width, self.layout.crop.height / height)
@@ -79,7 +88,7 @@ def plans(header: Header, recipe: Recipe) -> tuple[Plan, ...]:
         plan = Plan(preset, header, geometry.layout(header.upright, preset, focus), moving)
         _check(plan, recipe.limits)
         made.append(plan)
-    return tuple(replace(plan, feeder=_feeder(plan, made)) for plan in made)
+    return tuple(_fed(plan, made) for plan in made)
 
 
 def decode_size(plans: tuple[Plan, ...]) -> Size:
@@ -89,23 +98,23 @@ def decode_size(plans: tuple[Plan, ...]) -> Size:
     return (height, width) if header.orientation >= 5 else (width, height)
 
 
-def _feeder(plan: Plan, others: list[Plan]) -> Plan | None:
-    """The smallest plan that shows the whole source undistorted and is large enough to stand in for it."""
+def _fed(plan: Plan, others: list[Plan]) -> Plan:
+    """The plan with the smallest other as its feeder that shows the whole source and is large enough for it."""
     needed = geometry.decode_size(plan.header.upright, [plan.layout])
-    return min(
-        (
-            other
-            for other in others
-            if other.moving == plan.moving
-            and other.preset.fit in (Fit.INSIDE, Fit.CONTAIN)
-            and all(
-                _FEED_RATIO * small <= large < whole
-                for small, large, whole in zip(needed, other.layout.size, plan.header.upright, strict=True)
-            )
-        ),
-        key=lambda other: other.layout.size,
-        default=None,
-    )
+    sizes = [
+        (other.layout.size, other.preset.name)
+        for other in others
+        if other.moving == plan.moving
+        and other.preset.fit in (Fit.INSIDE, Fit.CONTAIN)
+        and all(
+            _FEED_RATIO * small <= large < whole
+            for small, large, whole in zip(needed, other.layout.size, plan.header.upright, strict=True)
+        )
+    ]
+    if not sizes:
+        return plan
+    size, name = min(sizes)
+    return replace(plan, feeder=name, extent=(0, 0, *size))
 
 
 def _check(plan: Plan, limits: Limits) -> None:

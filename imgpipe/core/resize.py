@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from PIL import Image
 
+from imgpipe.core.geometry import Extent
 from imgpipe.core.image import Size
 
 _SIMD_MODES: Final = frozenset({"L", "RGB", "RGBa", "CMYK"})
@@ -26,7 +27,7 @@ KERNEL: Final = "cykooz-resizer" if _simd else "pillow"
 """The name of the kernel that this machine has."""
 
 
-def resize(image: Image.Image, size: Size, box: tuple[float, float, float, float] | None = None) -> Image.Image:
+def resize(image: Image.Image, size: Size, box: Extent | None = None) -> Image.Image:
     """Resample `box` (left, top, right, bottom; pixels of `image`, fractions included) to `size`.
 
     Alpha must be premultiplied (`RGBa`): straight alpha would drag the colour of what is transparent into the edges.

@@ -24,8 +24,8 @@ def premultiply(image: Image.Image, header: Header) -> Image.Image:  # noqa: ARG
 
 
 def resize(image: Image.Image, plan: Plan) -> Image.Image:
-    """Cut the plan's crop out of the whole, whatever size it was decoded at, and resample it."""
-    return kernel.resize(image, plan.layout.size, plan.layout.crop.scaled(plan.header.upright, image.size))
+    """Cut the plan's crop out of the whole, whatever size that was decoded at, and resample it."""
+    return kernel.resize(image, plan.layout.size, plan.layout.crop.within(plan.extent, plan.header.upright))
 
 
 def unpremultiply(image: Image.Image, plan: Plan) -> Image.Image:  # noqa: ARG001

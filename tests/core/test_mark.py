@@ -22,10 +22,10 @@ def text(**settings: Any) -> Watermark:
 
 
 def logo(
-    size: tuple[int, int] = (200, 100), colour: tuple[int, ...] = (220, 30, 40, 255), **settings: Any
+    pixels: tuple[int, int] = (200, 100), colour: tuple[int, ...] = (220, 30, 40, 255), **settings: Any
 ) -> Watermark:
     buffer = BytesIO()
-    Image.new("RGBA", size, colour).save(buffer, "PNG")
+    Image.new("RGBA", pixels, colour).save(buffer, "PNG")
     return Watermark(**{"image": Asset("logo.png", buffer.getvalue()), "font": FONT, "opacity": 1.0} | settings)
 
 
@@ -67,7 +67,7 @@ def test_two_lines_are_a_line_height_apart() -> None:
 @pytest.mark.parametrize(
     "watermark",
     [
-        text(text="A rather long line of text", size=0.5),
+        text(text="A rather long line of text", size=0.5, min_size=1),
         logo(size=1.0),
         text(size=0.8, rotation=35),
         logo(size=0.9, rotation=45),
