@@ -12,8 +12,7 @@ from typer import TyperException
 from imgpipe.errors import ImgpipeError, RecipeError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
+    from rich.console import Console, RenderableType
 
 UNFOLDED = 10_000
 """Columns of a console that is no terminal: a line of a log or a pipe stays one line."""
@@ -54,17 +53,18 @@ def show_error(error: Exception) -> int:
         problems = Table.grid(padding=(0, 2))
         for problem in error.problems:
             line = f"line {problem.line}" if problem.line else ""
-            problems.add_row(Text(line, "dim"), Text(printable(problem.path), "bold"), printable(problem.message))
+            place = (Text(line, "dim"), Text(printable(problem.path), "bold")) if problem.path else ()
+            problems.add_row(*place, printable(problem.message))
         words.add_row("", problems)
     words.add_row("", printable(remedy))
     lay_out(talk(), words)
     return code
 
 
-def lay_out(console: "Console", table: "Table") -> None:
-    """Print `table` without the blanks that fill up its last column."""
+def lay_out(console: "Console", *parts: "RenderableType") -> None:
+    """Print `parts` without the blanks that fill up their lines."""
     with console.capture() as capture:
-        console.print(table)
+        console.print(*parts, sep="\n")
     for line in capture.get().splitlines():
         console.file.write(f"{line.rstrip()}\n")
 

@@ -99,7 +99,8 @@ def process_local(
 
     from imgpipe.cli import run_screen
     from imgpipe.core import recipe_file
-    from imgpipe.local.run import Options, run
+    from imgpipe.local.options import Options
+    from imgpipe.local.run import run
 
     found = recipe or recipe_file.find(Path())
     options = Options(

@@ -5,6 +5,7 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, ProgressColumn, Task
 from rich.progress import Progress as Bar
+from rich.table import Column
 from rich.text import Text
 
 from imgpipe.cli.console import counted, printable, size
@@ -23,10 +24,10 @@ class Progress:
         self.wanted = 0
         self.next_line = time.monotonic() + PLAIN_EVERY
         self.bar = Bar(
-            BarColumn(bar_width=None),
+            # Short of the edge, where the ^C that a terminal echoes would open a new line and strand the bar.
+            BarColumn(bar_width=24),
             Facts(tally),
             console=console,
-            expand=True,
             transient=True,
             # stdout carries results and is left alone.
             redirect_stdout=False,
@@ -63,7 +64,7 @@ class Facts(ProgressColumn):
     """What stands right of the bar."""
 
     def __init__(self, tally: Tally) -> None:
-        super().__init__()
+        super().__init__(Column(no_wrap=True))
         self.tally = tally
 
     def render(self, task: Task) -> Text:

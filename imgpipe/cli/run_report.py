@@ -4,13 +4,14 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from imgpipe.cli import console
 from imgpipe.cli.console import counted, printable, size
 from imgpipe.errors import IMAGE_ERRORS
-from imgpipe.local.run import Options
+from imgpipe.local.options import Options
 from imgpipe.local.run_events import Event, Finished, Summary, Trouble, Would
 
 ROWS = 20
@@ -52,7 +53,7 @@ class Report:
         """Print the whole report on stdout."""
         paper = console.results()
         if self.faults:
-            console.lay_out(paper, self._failures())
+            console.lay_out(paper, *self._failures())
             more = summary.failed + summary.troubles - len(self.faults)
             if more > 0:
                 paper.print(f"and {more:,} more: see", self._sheet())
@@ -69,13 +70,10 @@ class Report:
         done = f"{counted(summary.done, 'image')} done, {summary.failed:,} failed, {summary.left:,} left"
         console.talk().print(f"Interrupted: {done}. The same command goes on from there.")
 
-    def _failures(self) -> Table:
-        table = Table.grid(padding=(0, 2))
-        table.add_column(overflow="fold", ratio=1)
-        table.add_column(ratio=2)
+    def _failures(self) -> Iterator[Text | Padding]:
         for fault in self.faults:
-            table.add_row(Text(printable(fault.key), "red"), printable(f"{fault.message}\n{fault.remedy}"))
-        return table
+            yield Text(printable(fault.key), "red")
+            yield Padding(printable(f"{fault.message}\n{fault.remedy}"), (0, 0, 0, 4), expand=False)
 
     def _facts(self, summary: Summary) -> Iterator[tuple[str, str | Text]]:
         yield "Done", f"{counted(summary.done, 'image')}, {counted(summary.renditions, 'rendition')}"

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from imgpipe.cli import console, run_lines
 from imgpipe.cli.run_progress import Progress
 from imgpipe.cli.run_report import Report
-from imgpipe.local.run import Options
+from imgpipe.local.options import Options
 from imgpipe.local.run_events import Event, Idle, Tally, Trouble, Would
 
 INTERRUPTED = 130
@@ -34,7 +34,7 @@ def show(events: Iterable[Event], options: Options, *, verbose: bool, json: bool
                 _print_json(event)
             elif isinstance(event, Would) and (verbose or event.action != "unchanged"):
                 print(run_lines.line(event))  # noqa: T201
-            elif (verbose or options.watch or isinstance(event, Trouble)) and (line := run_lines.line(event)):
+            elif (verbose or options.watch) and (line := run_lines.line(event)):
                 progress.say(line)
             if isinstance(event, Trouble) and event.traceback and options.debug:
                 sys.stderr.write(event.traceback)

@@ -25,4 +25,4 @@ def samples(
     for path in drawing.draw(folder):
         typer.echo(console.printable(str(path)))
         drawn += 1
-    typer.echo(f"Drew {drawn} samples. Try them with: imgpipe process-local {folder} ./out", err=True)
+    typer.echo(f"Drew {drawn} files. Try them with: imgpipe process-local {folder} ./out", err=True)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -29,12 +30,17 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+def facts(report: str) -> dict[str, str]:
+    """The labelled lines at a report's end."""
+    return dict(re.findall(r"^([A-Z][a-z ]+?)  +(.+)$", report, re.MULTILINE))
+
+
 def test_a_run_ends_with_a_report_on_stdout_and_leaves_in_alone(here: Path) -> None:
     (here / "in" / "broken.jpg").unlink()
     before = tree(here / "in")
     done = imgpipe("process-local", "in", "out", cwd=here)
     assert done.returncode == 0, done.stderr
-    report = {line[:9].strip(): line[9:].strip() for line in done.stdout.splitlines()}
+    report = facts(done.stdout)
     assert report["Done"] == "2 images, 2 renditions"
     assert report["No image"] == "1 other file"
     assert report["Look at"] == "out/index.html"
@@ -51,19 +57,20 @@ def test_a_second_run_finds_nothing_to_do(here: Path) -> None:
     imgpipe("process-local", "in", "out", cwd=here)
     done = imgpipe("process-local", "in", "out", cwd=here)
     assert done.returncode == 0
-    assert "Done       0 images" in done.stdout
-    assert "Unchanged  2 images" in done.stdout
+    assert facts(done.stdout)["Done"] == "0 images, 0 renditions"
+    assert facts(done.stdout)["Unchanged"] == "2 images"
 
 
 def test_failed_images_are_listed_with_why_and_what_to_do_and_exit_1(here: Path) -> None:
     done = imgpipe("process-local", "in", "out", cwd=here)
     assert done.returncode == 1
-    first, second = done.stdout.splitlines()[:2]
-    assert first.startswith("broken.jpg  ")
-    assert first.endswith(".")
-    assert second.strip() == "Copy or upload the image again: its end is missing."
-    assert "Failed     1 image, listed above" in done.stdout
-    assert "Done       2 images, 2 renditions" in done.stdout
+    key, why, remedy = done.stdout.splitlines()[:3]
+    assert key == "broken.jpg"
+    assert why.startswith("    ")
+    assert why.endswith(".")
+    assert remedy == "    Copy or upload the image again: its end is missing."
+    assert facts(done.stdout)["Failed"] == "1 image, listed above"
+    assert facts(done.stdout)["Done"] == "2 images, 2 renditions"
 
 
 def test_many_failures_are_cut_short(here: Path) -> None:
@@ -135,9 +142,9 @@ def test_the_mark_of_an_option_is_drawn(here: Path) -> None:
         (["in", "in"], "in"),
         (["in", "imgpipe.toml"], "imgpipe.toml"),
         (["in", "out", "--recipe", "no.toml"], "no.toml"),
-        (["in", "out", "--watermark-image", "in/notes.txt"], "notes.txt"),
-        (["in", "out", "--watermark-image", "no.png"], "no.png"),
-        (["in", "out", "--watermark-text", "  "], "text"),
+        (["in", "out", "--watermark-image", "in/notes.txt"], "--watermark-image"),
+        (["in", "out", "--watermark-image", "no.png"], "--watermark-image"),
+        (["in", "out", "--watermark-text", "  "], "--watermark-text"),
     ],
 )
 def test_what_cannot_be_carried_out_is_refused_before_the_first_image(
@@ -196,3 +203,24 @@ def test_ctrl_c_says_what_is_done_and_that_the_run_goes_on_and_exits_130(tmp_pat
     assert summary["type"] == "summary"
     assert summary["done"] + summary["left"] == 40
     assert summary["left"] > 0
+
+
+def test_watching_processes_what_arrives_until_ctrl_c(here: Path) -> None:
+    process = subprocess.Popen(
+        [*PROGRAM, "process-local", "in", "out", "--watch"],
+        cwd=here,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        start_new_session=True,
+    )
+    assert process.stderr
+    lines = iter(process.stderr.readline, "")
+    assert next(line for line in lines if line.startswith("Up to date. Watching in until Ctrl-C."))
+    photo(here / "in" / "three.jpg")
+    assert next(line for line in lines if line.startswith("done       three.jpg"))
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert (here / "out" / "web" / "three.jpg").is_file()
