@@ -32,8 +32,8 @@ BALLS = (
 )
 
 FILM: Stops = [
-    *((0.0, (255, 135, 200)), (0.2, (165, 140, 255)), (0.4, (100, 210, 255))),
-    *((0.6, (135, 252, 205)), (0.8, (255, 232, 135)), (1.0, (255, 145, 185))),
+    *((0.0, (226, 60, 150)), (0.2, (110, 80, 235)), (0.4, (20, 160, 235))),
+    *((0.6, (30, 205, 150)), (0.8, (245, 190, 50)), (1.0, (235, 70, 130))),
 ]
 """The colours of a soap film, from thin to thick."""
 
@@ -121,7 +121,7 @@ def bubble(side: int, seed: int) -> Image.Image:
     away = ImageMath.lambda_eval(lambda a: a["min"]((a["x"] * a["x"] + a["y"] * a["y"]) ** 0.5, 1), x=x, y=y)
     thick = ImageMath.lambda_eval(lambda a: a["flow"] * 0.5 + a["away"] * 0.75 + 0.1, flow=flow, away=away)
     dense = ImageMath.lambda_eval(
-        lambda a: a["away"] ** 4 * 0.55 + 0.1 + a["max"](a["flow"], 0) * 0.1, flow=flow, away=away
+        lambda a: a["away"] ** 3 * 0.62 + 0.12 + a["max"](a["flow"], 0) * 0.1, flow=flow, away=away
     )
     picture, alpha = tone(levels(thick, 0, 1), FILM), levels(dense, 0, 1)
     for share, reach, power, strength in ((0.28, 0.2, 1.2, 0.95), (0.755, 0.1, 1.5, 0.6)):
