@@ -16,7 +16,7 @@ from PIL import Image
 from imgpipe.core import encoders
 from imgpipe.core.image import Size, Timing
 from imgpipe.core.metadata import Tags
-from imgpipe.core.recipe import LONGEST_SIDE, LOSSY, Format, Preset
+from imgpipe.core.recipe import ANIMATED, LONGEST_SIDE, LOSSY, Format, Preset
 from imgpipe.errors import ImageError
 
 LOWEST_QUALITY: Final = 40
@@ -55,9 +55,10 @@ def encode(
 ) -> Encoded:
     """Encode frames (L, RGB or straight RGBA, in sRGB, all of one mode and size; no alpha for JPEG) as `format`.
 
-    One frame, or `timing` None, is a still. Where `max_bytes` is exceeded, a lossy format gets up to three more tries
-    with lower quality, down to `LOWEST_QUALITY`; the best that fits is kept, else the smallest. AVIF cannot say how
-    often it plays, and its `lossless` is within three levels of exact (Pillow always converts to YCbCr).
+    One frame, `timing` None, or a format without animations make a still. Where `max_bytes` is exceeded, a lossy format
+    gets up to three more tries with lower quality, down to `LOWEST_QUALITY`; the best that fits is kept, else the
+    smallest. AVIF cannot say how often it plays, and its `lossless` is within three levels of exact (Pillow always
+    converts to YCbCr).
 
     Raises ImageError: `side_too_long` where the format has no room for the size, `out_of_memory`.
     """
@@ -68,7 +69,7 @@ def encode(
             f"The rendition would be {size[0]} × {size[1]} pixels; the longest side that {format.upper()} holds is "
             f"{LONGEST_SIDE[format]}.",
         )
-    timing = _bounded(timing) if timing and len(frames) > 1 else None
+    timing = _bounded(timing) if timing and len(frames) > 1 and format in ANIMATED else None
     shown = frames if timing else frames[:1]
     quality = preset.quality or encoders.QUALITY.get(format, 100)
     with _without_info(shown), _failures(format, size):
@@ -90,7 +91,7 @@ def _bounded(timing: Timing) -> Timing:
 
 @contextmanager
 def _without_info(frames: Sequence[Image.Image]) -> Iterator[None]:
-    """Hide what the frames remember of their source, which encoders would write. A copy would cost as much as a JPEG."""
+    """Hide what the frames remember of their source, which encoders would write. A copy costs as much as a JPEG."""
     infos = [frame.info for frame in frames]
     for frame in frames:
         frame.info = {}

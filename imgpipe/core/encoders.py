@@ -12,7 +12,7 @@ from typing import Any, Final
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from imgpipe.core import gif
+from imgpipe.core import gif, isobmff
 from imgpipe.core.image import Timing
 from imgpipe.core.metadata import Tags
 from imgpipe.core.recipe import Format, Preset
@@ -43,7 +43,8 @@ def write(
         settings |= {"duration": list(timing.durations), "loop": timing.plays}
     file = BytesIO()
     frames[0].save(file, format.upper(), **settings)
-    return file.getvalue()
+    data = file.getvalue()
+    return isobmff.without_times(data) if format is Format.AVIF and timing else data
 
 
 def _settings(format: Format, mode: str, preset: Preset, tags: Tags, quality: int) -> _Settings:

@@ -22,6 +22,11 @@ _INTEGERS: Final = {3: "H", 4: "I", 13: "I"}
 _THUMBNAILS: Final = ((0x0201, 0x0202), (0x0111, 0x0117))
 """Tags of the offsets and lengths of a thumbnail's data: JPEG, or strips."""
 
+_MAX_BYTES: Final = 1_000_000
+_MAX_ROWS: Final = 1000
+_MAX_STRIPS: Final = 100
+"""More than any packet needs, and few enough that a hostile one costs no time."""
+
 _STALE: Final = frozenset(
     {
         0x0112,  # orientation: applied
@@ -51,13 +56,13 @@ class _Entry(NamedTuple):
 
 
 class _Tiff:
-    """A packet that can be edited. Every method raises struct.error where it points outside of itself."""
+    """A packet that can be edited. Every method raises struct.error where the packet is damaged."""
 
     def __init__(self, packet: bytes) -> None:
         self.data = bytearray(packet)
         self.order = {b"II*\0": "<", b"MM\0*": ">"}.get(packet[:4], "")
-        if not self.order:
-            raise struct.error("not a TIFF header")
+        if not self.order or len(packet) > _MAX_BYTES:
+            raise struct.error("not an EXIF packet")
         (self.first,) = self._unpack("I", 4)
 
     def _unpack(self, layout: str, place: int) -> tuple[int, ...]:
@@ -65,6 +70,8 @@ class _Tiff:
 
     def directory(self, place: int) -> list[_Entry]:
         (rows,) = self._unpack("H", place)
+        if rows > _MAX_ROWS:
+            raise struct.error("not a directory")
         entries = []
         for start in range(place + 2, place + 2 + 12 * rows, 12):
             tag, kind, items, offset = self._unpack("HHII", start)
@@ -91,9 +98,11 @@ class _Tiff:
             self.data[place:end] = bytes(end - place)
 
     def prune(self, place: int, tags: Container[int]) -> None:
-        """Take `tags`, their values, and the link to a following directory out of the directory at `place`."""
+        """Take `tags`, their values, what lies outside of the packet, and the link to a following directory out of the
+        directory at `place`."""
         entries = self.directory(place)
-        kept = [entry for entry in entries if entry.tag not in tags]
+        end = len(self.data)
+        kept = [entry for entry in entries if entry.tag not in tags and entry.place + entry.size <= end]
         for entry in entries:
             if entry.tag in tags:
                 self.blank(entry.place, entry.size)
@@ -103,10 +112,13 @@ class _Tiff:
 
     def drop_thumbnail(self, place: int) -> None:
         """Take out the directory at `place` with the picture that it describes; what ends the packet is cut off."""
-        entries = {entry.tag: self.integers(entry) for entry in self.directory(place)}
+        wanted = {tag for pair in _THUMBNAILS for tag in pair}
+        found = {
+            entry.tag: self.integers(entry)[:_MAX_STRIPS] for entry in self.directory(place) if entry.tag in wanted
+        }
         self.prune(place, _Everything())
         for offsets, sizes in _THUMBNAILS:
-            for start, size in zip(entries.get(offsets, ()), entries.get(sizes, ()), strict=False):
+            for start, size in zip(found.get(offsets, ()), found.get(sizes, ()), strict=False):
                 if place < start < len(self.data) <= start + size:
                     del self.data[start:]
                 self.blank(start, size)
@@ -136,12 +148,11 @@ def without_stale(packet: bytes) -> bytes | None:
     try:
         tiff = _Tiff(packet)
         thumbnail = tiff.following(tiff.first)
-        nested = [entry for entry in tiff.directory(tiff.first) if entry.tag == _EXIF_IFD]
+        nested = {entry.tag: entry for entry in tiff.directory(tiff.first)}.get(_EXIF_IFD)
         if thumbnail:
             tiff.drop_thumbnail(thumbnail)
-        for entry in nested:
-            for place in tiff.integers(entry):
-                tiff.prune(place, _STALE)
+        for place in tiff.integers(nested)[:1] if nested else ():
+            tiff.prune(place, _STALE)
         # Last, so that no overlapping directory can write an orientation back.
         tiff.prune(tiff.first, _STALE)
     except struct.error:
