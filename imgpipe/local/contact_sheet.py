@@ -30,11 +30,11 @@ def write(out: Path, records: Iterable[Record], *, recipe: Recipe) -> None:
     with tempfile.TemporaryDirectory(dir=staging) as room:
         parts, totals = draw(Path(room), records, recipe)
         addresses = [address(number) for number in range(1, len(parts) + 1)]
-        for number in reversed(range(1, len(parts) + 1)):
-            whole = parts[number - 1].with_suffix(".html")
-            with parts[number - 1].open(encoding="utf-8") as cards, whole.open("w", encoding="utf-8") as file:
+        for number, part in reversed(list(enumerate(parts, 1))):
+            whole = part.with_suffix(".html")
+            with part.open(encoding="utf-8") as cards, whole.open("w", encoding="utf-8") as file:
                 file.writelines(page(cards, number, addresses, totals, recipe))
-            whole.replace(out / addresses[number - 1])
+            whole.replace(out / address(number))
     remove_pages(out, len(parts) + 1)
     with suppress(OSError):
         staging.rmdir()

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from imgpipe.core.recipe import Recipe
 from imgpipe.errors import IMAGE_ERRORS
-from imgpipe.worker.ports import Record, Rendition
+from imgpipe.worker.ports import Failure, Record, Rendition
 
 SHARP = 400
 """Pixels that the longer side of a card's picture should have to look sharp in its frame."""
@@ -29,7 +29,7 @@ POLICY = "default-src 'none'; img-src 'self' file:; style-src 'unsafe-inline'; b
 
 @dataclass
 class Totals:
-    """What all pages together show."""
+    """What all pages together show, as it adds up."""
 
     images: int = 0
     failed: int = 0
@@ -37,15 +37,15 @@ class Totals:
     bytes_out: int = 0
     renditions: int = 0
     updated: str = ""
-    failures: list[tuple[str, Record]] = field(default_factory=list)
+    failures: list[tuple[str, str, str]] = field(default_factory=list)
 
     def add(self, record: Record, address: str) -> None:
         self.images += 1
         self.updated = max(self.updated, record.updated)
-        if record.status == "failed":
+        if record.error:
             self.failed += 1
             if len(self.failures) < LISTED:
-                self.failures.append((address, record))
+                self.failures.append((address, record.key, record.error.message))
             return
         self.bytes_in += record.bytes or 0
         self.bytes_out += sum(rendition.bytes for rendition in record.renditions)
@@ -90,7 +90,6 @@ def name(key: str) -> str:
 
 def card(record: Record, number: int, recipe: str) -> str:
     """One source, done or failed, as an article that `#s<number>` leads to."""
-    failed = record.status == "failed"
     lines = "".join(line(rendition, record.bytes or 0) for rendition in record.renditions)
     facts = [
         f"{record.width:,} × {record.height:,}" if record.width and record.height else "",
@@ -99,7 +98,7 @@ def card(record: Record, number: int, recipe: str) -> str:
         f"made by recipe <code>{text(record.recipe)}</code>" if record.recipe and record.recipe != recipe else "",
     ]
     return (
-        f'<article id="s{number}">{failure(record) if failed else frame(record)}'
+        f'<article id="s{number}">{failure(record.error) if record.error else frame(record)}'
         f'<div class="text"><h2>{name(record.key)}</h2>'
         f'<p class="facts">{" · ".join(filter(None, facts))}</p>{lines and f"<ul>{lines}</ul>"}</div></article>\n'
     )
@@ -117,11 +116,10 @@ def frame(record: Record) -> str:
     )
 
 
-def failure(record: Record) -> str:
-    code, message = (record.error.code, record.error.message) if record.error else ("", "No reason is recorded.")
+def failure(error: Failure) -> str:
     return (
-        f'<div class="reason"><strong>Failed: {text(code.replace("_", " "))}</strong>'
-        f"<p>{text(message)}</p><p>{text(IMAGE_ERRORS.get(code, ''))}</p></div>"
+        f'<div class="reason"><strong>Failed: {text(error.code.replace("_", " "))}</strong>'
+        f"<p>{text(error.message)}</p><p>{text(IMAGE_ERRORS.get(error.code, ''))}</p></div>"
     )
 
 
@@ -179,9 +177,8 @@ def failures(totals: Totals) -> str:
     if not totals.failed:
         return ""
     items = "".join(
-        f'<li><a href="{address}"><bdi>{text(record.key)}</bdi></a> '
-        f"<span>{text(record.error.message if record.error else '')}</span></li>"
-        for address, record in totals.failures
+        f'<li><a href="{address}"><bdi>{text(key)}</bdi></a> <span>{text(message)}</span></li>'
+        for address, key, message in totals.failures
     )
     more = totals.failed - len(totals.failures)
     rest = f"<li><span>and {more:,} more, each marked in its place</span></li>" if more else ""
