@@ -57,7 +57,7 @@ WRITTEN: Final = (Format.JPEG, Format.PNG, Format.WEBP, Format.AVIF, Format.GIF)
 WITH_ALPHA: Final = frozenset({Format.PNG, Format.WEBP, Format.AVIF, Format.GIF})
 ANIMATED: Final = frozenset({Format.PNG, Format.WEBP, Format.AVIF, Format.GIF})
 LOSSY: Final = frozenset({Format.JPEG, Format.WEBP, Format.AVIF})
-LONGEST_SIDE: Final = {Format.JPEG: 65500, Format.PNG: 65535, Format.WEBP: 16383, Format.AVIF: 65535, Format.GIF: 65535}
+LONGEST_SIDE: Final = {Format.JPEG: 65500, Format.PNG: 65535, Format.WEBP: 16383, Format.AVIF: 32768, Format.GIF: 65535}
 """The longest side that each format (and its library) can write, in pixels."""
 
 Pixels = Annotated[int, Meta(ge=1, le=65500, description="a whole number of pixels from 1 to 65500")]

@@ -10,28 +10,24 @@ from stat import S_ISREG
 from typing import Final
 
 from imgpipe.core import fontfile
+from imgpipe.core.containers import sniff
 from imgpipe.core.recipe import Asset
 from imgpipe.core.recipe_setting import quoted
+from imgpipe.errors import ImageError
 
 MAX_BYTES: Final = 20_000_000
-
-_RASTER: Final = re.compile(
-    rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|GIF8[79]a|RIFF....WEBP|BM|II[*+]\0|MM\0[*+]|....ftyp(avi|hei|hev|mif|msf)",
-    re.DOTALL,
-)
-"""How JPEG, PNG, GIF, WebP, BMP, TIFF, and AVIF or HEIC begin."""
 _URL: Final = re.compile(r"[a-z][a-z0-9+.-]+:", re.IGNORECASE)
 """A scheme (RFC 3986) of two letters or more: one letter is a drive."""
 
 
 def read_image(folder: Path, name: str) -> Asset:
-    """The image at `name`, relative to `folder`: raster of a format that is opened, at most `MAX_BYTES` bytes."""
+    """The image at `name`, relative to `folder`: of a format that sources may have, at most `MAX_BYTES` bytes."""
     data = _read(folder, name)
-    if _RASTER.match(data):
-        return Asset(name, data)
-    if b"<svg" in data[:4096].lower():
-        raise ValueError(f"{quoted(name)} is an SVG. Export it as a PNG of at least the size it is drawn at.")
-    raise ValueError(f"{quoted(name)} is no image that is known. Use a PNG, WebP, JPEG, GIF, AVIF, HEIC, TIFF or BMP.")
+    try:
+        sniff(data)
+    except ImageError as wrong:
+        raise ValueError(f"{quoted(name)} cannot be a watermark. {wrong.message} Use a PNG, or a WebP.") from None
+    return Asset(name, data)
 
 
 def read_font(folder: Path, name: str) -> Asset:

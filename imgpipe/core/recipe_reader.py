@@ -178,7 +178,8 @@ def _conflicts(preset: Preset, said: Table) -> Iterator[tuple[str, str]]:
 
 
 def _text(value: str) -> str:
-    text = unicodedata.normalize("NFC", value)
+    # A last line break, as a text of several lines in TOML leaves one, is no line to draw.
+    text = unicodedata.normalize("NFC", value).strip("\n")
     if not text.strip():
         raise ValueError(f"{quoted(value)} has no letters. Give it some, or say watermark = false.")
     if len(text) > MAX_TEXT:

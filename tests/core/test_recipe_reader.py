@@ -189,10 +189,11 @@ def test_an_impossible_mark_is_one_problem_where_it_is_said(
     assert message in said
 
 
-def test_text_is_kept_as_whole_letters(folder: Path) -> None:
-    mark = mark_of(folder, False, {"text": "e\u0301"})
+@pytest.mark.parametrize(("said", "kept"), [("e\u0301", "é"), ("\nA\nB\n", "A\nB"), (" A ", " A ")])
+def test_text_is_kept_as_whole_letters_without_outer_line_breaks(folder: Path, said: str, kept: str) -> None:
+    mark = mark_of(folder, False, {"text": said})
     assert mark
-    assert mark.text == "é"
+    assert mark.text == kept
 
 
 # --- files
@@ -209,8 +210,8 @@ def test_text_is_kept_as_whole_letters(folder: Path) -> None:
         (".", None, '"." is not a file.'),
         ("a" * 5000, None, "cannot be read: File name too long."),
         ("x.png", b"", '"x.png" is empty.'),
-        ("x.png", b"GIF", "is no image that is known."),
-        ("x.png", b"<?xml?><svg>", "is an SVG. Export it as a PNG"),
+        ("x.png", b"GIF", "cannot be a watermark. The file is not an image that imgpipe knows"),
+        ("x.png", b"<?xml?><svg>", "The file is SVG, XML or HTML, which imgpipe does not read. Use a PNG"),
         ("x.png", PNG + bytes(20_000_000), "is larger than 20 MB."),
     ],
     ids=["gone", "url", "scheme", "no name", "nul", "folder", "long", "empty", "short", "svg", "large"],
