@@ -31,7 +31,7 @@ from imgpipe.local.samples_paint import (
 def clouds(size: Size, seed: int, cells: Size, cover: tuple[float, float]) -> Image.Image:
     """A mask of clouds that flatten towards the horizon; `cover` says at which noise they begin and are whole."""
     small = (size[0] // 4, size[1] // 4)
-    return levels(noise(small, seed, cells, 7, 0.56), *cover).resize(size, Image.Resampling.BICUBIC)
+    return levels(noise(small, seed, cells, 7, 0.56), *cover).resize(size, Image.Resampling.BILINEAR)
 
 
 def ridge(
@@ -54,7 +54,7 @@ def ridge(
     body = Image.new("RGB", box, foot)
     body.paste(shade, (0, 0))
     texture = levels(noise((width // 4, box[1] // 4), seed + 1, (cells * 3, cells * 2), 6, 0.62), -1.6, 1.6)
-    texture = tone(texture.resize(box, Image.Resampling.BICUBIC), [(0, (205, 205, 205)), (1, (255, 255, 255))])
+    texture = tone(texture.resize(box, Image.Resampling.BILINEAR), [(0, (205, 205, 205)), (1, (255, 255, 255))])
     body = ImageChops.multiply(body, texture)
     picture.paste(body, (0, start), below(box, [y - start for y in line]))
     return line
@@ -229,7 +229,7 @@ def forest() -> Image.Image:
             tall = height * (0.13 + 0.62 * near**1.5) * random.uniform(0.6, 1.2)
             pine(draw, x * width, ground + height * 0.03, tall, random, 255)
         picture.paste(tint, (0, 0), mask.filter(ImageFilter.BoxBlur(1.8 - near)))
-        fog = levels(noise((250, 375), 70 + layer, (3, 7), 5), -1.2, 1.1).resize(size, Image.Resampling.BICUBIC)
+        fog = levels(noise((250, 375), 70 + layer, (3, 7), 5), -1.2, 1.1).resize(size, Image.Resampling.BILINEAR)
         rise = [(max(0.0, ground / height - 0.3), (0, 0, 0)), (ground / height, (255, 255, 255))]
         fog = ImageChops.multiply(fog, sky((1, height), rise).convert("L").resize(size))
         picture.paste(

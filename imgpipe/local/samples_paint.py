@@ -15,7 +15,7 @@ Colour = tuple[int, int, int]
 Stops = Sequence[tuple[float, Colour]]
 """Colours along a line from 0 to 1, in rising order."""
 
-BICUBIC = Image.Resampling.BICUBIC
+NEAREST, BILINEAR, BICUBIC = Image.Resampling.NEAREST, Image.Resampling.BILINEAR, Image.Resampling.BICUBIC
 
 
 def chance(seed: int) -> Random:
@@ -50,7 +50,7 @@ def sky(size: Size, stops: Stops) -> Image.Image:
     """A gradient from top to bottom."""
     column = Image.new("RGB", (1, size[1]))
     column.putdata([whole(mix(stops, y / size[1])) for y in range(size[1])])
-    return column.resize(size)
+    return column.resize(size, NEAREST)
 
 
 def tone(mask: Image.Image, stops: Stops) -> Image.Image:
@@ -89,7 +89,7 @@ def glow(size: Size, centre: tuple[float, float], radius: float, power: float = 
     spot = Image.radial_gradient("L").point([round(255 * max(0, 1 - level / 180) ** power) for level in range(256)])
     side = round(radius * 2 * 128 / 90)
     light = Image.new("L", size)
-    light.paste(spot.resize((side, side), BICUBIC), (round(centre[0] - side / 2), round(centre[1] - side / 2)))
+    light.paste(spot.resize((side, side), BILINEAR), (round(centre[0] - side / 2), round(centre[1] - side / 2)))
     return light
 
 
@@ -133,7 +133,7 @@ def grain(picture: Image.Image, seed: int, strength: float = 0.04) -> Image.Imag
 def vignette(picture: Image.Image, strength: float = 0.35) -> Image.Image:
     """`picture` with its corners darkened as a lens darkens them."""
     edge = Image.radial_gradient("L").point([round(255 * (1 - strength * (level / 255) ** 3)) for level in range(256)])
-    return ImageChops.multiply(picture, Image.merge("RGB", [edge.resize(picture.size, BICUBIC)] * 3))
+    return ImageChops.multiply(picture, Image.merge("RGB", [edge.resize(picture.size, BILINEAR)] * 3))
 
 
 def terrain(
@@ -158,5 +158,5 @@ def terrain(
         mask = Image.new("L", (width, end - start))
         points = ((x * step, y - start) for x, y in enumerate(line))
         ImageDraw.Draw(mask).polygon([(0, height), *points, (width, height)], 255)
-        strip = colours.crop((0, row, across, row + 1)).resize((width, 1), BICUBIC).resize(mask.size)
+        strip = colours.crop((0, row, across, row + 1)).resize((width, 1), BICUBIC).resize(mask.size, NEAREST)
         picture.paste(strip, (0, start), mask)
