@@ -90,7 +90,7 @@ def _words(error: Exception) -> tuple[str, str, int]:
 
 def printable(text: str) -> str:
     """`text` with everything that would move a cursor, colour a terminal or not encode written as an escape."""
-    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def size(count: int) -> str:

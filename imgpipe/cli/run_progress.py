@@ -32,7 +32,7 @@ class Progress:
             # stdout carries results and is left alone.
             redirect_stdout=False,
             redirect_stderr=False,
-            disable=not (animated and console.is_terminal),
+            disable=not animated,
         )
         self.task = self.bar.add_task("", total=None)
         self.bar.start()
@@ -53,7 +53,7 @@ class Progress:
 
     def say(self, line: str) -> None:
         """Print one line above the bar."""
-        self.console.print(printable(line), no_wrap=True, overflow="ellipsis", crop=self.console.is_terminal)
+        self.console.print(printable(line))
 
     def close(self) -> None:
         """Take the bar away."""

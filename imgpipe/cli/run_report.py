@@ -60,7 +60,7 @@ class Report:
             paper.print()
         facts = Table.grid(padding=(0, 2))
         for label, words in self._planned() if self.options.dry_run else self._facts(summary):
-            facts.add_row(Text(label, "bold"), words)
+            facts.add_row(Text(label, "bold"), words if isinstance(words, Text) else printable(words))
         console.lay_out(paper, facts)
         if self.sample_mark and summary.done:
             console.talk().print("\nThe mark PROOF is only a sample: for your own, write a recipe with: imgpipe init")
@@ -73,7 +73,8 @@ class Report:
     def _failures(self) -> Iterator[Text | Padding]:
         for fault in self.faults:
             yield Text(printable(fault.key), "red")
-            yield Padding(printable(f"{fault.message}\n{fault.remedy}"), (0, 0, 0, 4), expand=False)
+            for sentence in (fault.message, fault.remedy):
+                yield Padding(printable(sentence), (0, 0, 0, 4), expand=False)
 
     def _facts(self, summary: Summary) -> Iterator[tuple[str, str | Text]]:
         yield "Done", f"{counted(summary.done, 'image')}, {counted(summary.renditions, 'rendition')}"

@@ -22,8 +22,9 @@ def show(events: Iterable[Event], options: Options, *, verbose: bool, json: bool
     """
     tally = Tally()
     report = Report(options, sample_mark=sample_mark)
-    # A bar on stderr would run through JSON on the same terminal.
-    progress = Progress(console.talk(), tally, animated=not (json and sys.stdout.isatty()))
+    # A bar on stderr would run through JSON on the same terminal. Colours may be forced without a terminal, a bar not.
+    animated = sys.stderr.isatty() and not (json and sys.stdout.isatty())
+    progress = Progress(console.talk(), tally, animated=animated)
     told = False
     try:
         for event in events:

@@ -1,5 +1,6 @@
 """`imgpipe samples FOLDER`: pictures to try imgpipe on."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -25,4 +26,5 @@ def samples(
     for path in drawing.draw(folder):
         typer.echo(console.printable(str(path)))
         drawn += 1
-    typer.echo(f"Drew {drawn} files. Try them with: imgpipe process-local {folder} ./out", err=True)
+    quoted = console.printable(shlex.quote(str(folder)))
+    typer.echo(f"Drew {drawn} files. Try them with: imgpipe process-local {quoted} ./out", err=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import typer
-from run_cli import PROGRAM, environment, imgpipe
+from run_cli import PROGRAM, environment, imgpipe, photo
 
 import imgpipe as package
 from imgpipe.cli import app, run
@@ -112,13 +112,17 @@ def test_debug_behind_two_dashes_is_a_file_s_name(capsys: pytest.CaptureFixture[
     assert "Traceback" not in shown
 
 
-def test_a_reader_that_goes_away_is_no_drama(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "arguments", [["recipe", "show"], ["process-local", "in", "out"], ["process-local", "in", "out", "--json"]]
+)
+def test_a_reader_that_goes_away_is_no_drama(arguments: list[str], tmp_path: Path) -> None:
+    photo(tmp_path / "in" / "one.jpg")
     process = subprocess.Popen(
-        [*PROGRAM, "recipe", "show"], cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*PROGRAM, *arguments], cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     assert process.stdout
     assert process.stderr
     process.stdout.close()
-    assert process.stderr.read() == b""
+    assert process.stderr.read() in (b"", b"1 image to do, 0 unchanged.\n")
     assert process.wait(30) == 1
     process.stderr.close()

@@ -82,6 +82,14 @@ def test_many_failures_are_cut_short(here: Path) -> None:
     assert "and 11 more: see out/index.html" in done.stdout
 
 
+def test_fail_fast_stops_at_the_first_failure_and_says_what_is_left(here: Path) -> None:
+    for number in range(20):
+        photo(here / "in" / f"z{number}.jpg")
+    done = imgpipe("process-local", "in", "out", "--fail-fast", "--workers", "1", cwd=here)
+    assert done.returncode == 1
+    assert facts(done.stdout)["Left"].endswith(" images, for the next run")
+
+
 def test_json_is_a_record_a_line_and_a_summary_and_nothing_else(here: Path) -> None:
     done = imgpipe("process-local", "in", "out", "--json", cwd=here)
     assert done.returncode == 1
@@ -175,7 +183,7 @@ def test_a_hostile_name_cannot_reach_the_terminal(here: Path) -> None:
     (here / "in" / "\x1b[31mred[bold]\n.jpg").write_bytes(b"")
     done = imgpipe("process-local", "in", "out", "--verbose", cwd=here)
     assert "\x1b" not in done.stdout + done.stderr
-    assert "\\x1b[31mred[bold]" in done.stdout
+    assert "\\x1b[31mred[bold]\\n.jpg" in done.stdout
 
 
 def test_ctrl_c_says_what_is_done_and_that_the_run_goes_on_and_exits_130(tmp_path: Path) -> None:
