@@ -1,10 +1,11 @@
 """Finished frames in, the bytes of a rendition out, within what the format and the preset allow.
 
 How each format is written is in `encoders` and `gif`; here is what they have in common: the bounds, the search for a
-quality that fits `max_bytes`, and which failures are the image's.
+quality that fits `max_bytes`, and how a want of memory shows.
 """
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,10 +32,14 @@ _GENTLEST_SLOPE: Final = 0.005
 _LONGEST_FRAME: Final = 655_350
 _LONGEST_EXACT: Final = 65_535
 _LONGEST_TOTAL: Final = 2**31 - 1
+"""Milliseconds: what GIF can say, what PNG can say to the millisecond, what libwebp's clock can count."""
+_MOST_PLAYS: Final = 65_535
 
-# VP8EncodingError in libwebp's encode.h: out of memory, and parts that outgrew the fields for their length.
-_WEBP_MEMORY: Final = frozenset({"encoding error 1", "encoding error 2"})
-_WEBP_ROOM: Final = frozenset({"encoding error 6", "encoding error 7"})
+# What the libraries say when memory ends. libwebp's codes are VP8EncodingError: 1 and 2 are memory, 8 a buffer that
+# could not grow.
+_NO_MEMORY: Final = re.compile(
+    r"out of memory|could not create encoder object|(encoding error|WebPEncodingError:) [128]\b", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -82,11 +87,12 @@ def encode(
 
 
 def _bounded(timing: Timing) -> Timing:
-    """Durations that every format can hold. Sources may claim days for a frame, on which encoders' counters overflow:
-    the longest is GIF's 655 s, and what PNG cannot say as a fraction of 16-bit numbers is rounded to 10 ms."""
+    """Durations and plays that every format can hold: sources may claim days for a frame, and encoders overflow. What
+    PNG cannot say exactly, as a fraction of 16-bit numbers, is rounded to 10 ms."""
     longest = min(_LONGEST_FRAME, _LONGEST_TOTAL // len(timing.durations))
     bounded = (min(duration, longest) for duration in timing.durations)
-    return Timing(tuple(d if d <= _LONGEST_EXACT else d // 10 * 10 for d in bounded), timing.plays)
+    durations = tuple(duration if duration <= _LONGEST_EXACT else duration // 10 * 10 for duration in bounded)
+    return Timing(durations, min(timing.plays, _MOST_PLAYS))
 
 
 @contextmanager
@@ -104,17 +110,13 @@ def _without_info(frames: Sequence[Image.Image]) -> Iterator[None]:
 
 @contextmanager
 def _failures(format: Format, size: Size) -> Iterator[None]:
-    """Turn an encoder's failures that the image has caused into ImageError; all others are bugs and pass."""
+    """Turn want of memory, however an encoder puts it, into ImageError; all other failures are bugs and pass."""
     try:
         yield
     except (MemoryError, OSError, RuntimeError, ValueError) as error:
-        reason, pixels = str(error).lower(), f"{size[0]} × {size[1]} pixels"
-        if isinstance(error, MemoryError) or "out of memory" in reason or reason in _WEBP_MEMORY:
-            message = f"There was not enough memory to write {pixels} as {format.upper()}."
+        if isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)):
+            message = f"There was not enough memory to write {size[0]} × {size[1]} pixels as {format.upper()}."
             raise ImageError("out_of_memory", message) from error
-        if reason in _WEBP_ROOM:
-            message = f"{pixels} with so much detail are more than a {format.upper()} file can hold."
-            raise ImageError("side_too_long", message) from error
         raise
 
 

@@ -39,11 +39,6 @@ _STALE: Final = frozenset(
 )
 
 
-class _Everything:
-    def __contains__(self, tag: object) -> bool:
-        return True
-
-
 class _Entry(NamedTuple):
     """A row of a directory: `place` and `size` tell where its value's bytes lie."""
 
@@ -116,7 +111,7 @@ class _Tiff:
         found = {
             entry.tag: self.integers(entry)[:_MAX_STRIPS] for entry in self.directory(place) if entry.tag in wanted
         }
-        self.prune(place, _Everything())
+        self.prune(place, range(0x10000))
         for offsets, sizes in _THUMBNAILS:
             for start, size in zip(found.get(offsets, ()), found.get(sizes, ()), strict=False):
                 if place < start < len(self.data) <= start + size:

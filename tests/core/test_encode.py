@@ -219,9 +219,9 @@ def test_an_animation_plays_as_often_as_its_source(format: Format, plays: int) -
 
 @pytest.mark.parametrize("format", ANIMATED)
 @pytest.mark.parametrize("duration", [0, 1, 70_123, 65_535_000, 2**40])
-def test_no_duration_is_too_odd_to_write(format: Format, duration: int) -> None:
+def test_no_timing_is_too_odd_to_write(format: Format, duration: int) -> None:
     frames = film(4)
-    data = encode([*frames, frames[-1]], Timing((duration,) * 5, 0), format, PLAIN, Tags(), None).data
+    data = encode([*frames, frames[-1]], Timing((duration,) * 5, 2**32 - 1), format, PLAIN, Tags(), None).data
     assert len(composed(data)) >= 4
 
 
@@ -320,22 +320,23 @@ def raising(error: Exception) -> Callable[..., bytes]:
 
 
 @pytest.mark.parametrize(
-    ("error", "code"),
+    "error",
     [
-        (MemoryError(), "out_of_memory"),
-        (ValueError("encoding error 1"), "out_of_memory"),
-        (OSError("out of memory error when writing image file"), "out_of_memory"),
-        (RuntimeError("Failed to encode image: Out of memory"), "out_of_memory"),
-        (ValueError("encoding error 6"), "side_too_long"),
+        MemoryError(),
+        ValueError("encoding error 1"),
+        ValueError("encoding error 8"),
+        RuntimeError("could not create encoder object"),
+        RuntimeError("ERROR adding frame. WebPEncodingError: 1."),
+        RuntimeError("Conversion to YUV failed: Out of memory"),
+        OSError("out of memory error when writing image file"),
     ],
+    ids=str,
 )
-def test_an_encoder_without_room_is_the_images_failure(
-    error: Exception, code: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_encoder_out_of_memory_is_the_images_failure(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(encoders, "write", raising(error))
     with pytest.raises(ImageError) as failed:
         encode([photo()], None, Format.WEBP, PLAIN, Tags(), None)
-    assert failed.value.code == code
+    assert failed.value.code == "out_of_memory"
 
 
 @pytest.mark.parametrize(
@@ -356,9 +357,10 @@ def test_avif_does_not_hold_the_time_of_day() -> None:
 def digests() -> str:
     """Of one still and one animation in every format."""
     hashed = hashlib.sha256()
+    # Large enough for an AVIF encoder to share it out among threads.
+    still = photo(900, 700)
     for format in WRITTEN:
-        # Large enough for an AVIF encoder to share it out among threads.
-        hashed.update(encode([photo(900, 700)], None, format, PLAIN, RIGHTS, None).data)
+        hashed.update(encode([still], None, format, PLAIN, RIGHTS, None).data)
         if format in ANIMATED:
             hashed.update(encode(film(), Timing((70,) * 6, 0), format, PLAIN, RIGHTS, None).data)
     return hashed.hexdigest()
