@@ -20,7 +20,6 @@ from imgpipe.local.scan import Found, Scan, Scanner
 from imgpipe.local.wire import Job, Setup
 from imgpipe.worker.keys import collisions
 from imgpipe.worker.ports import Record
-from imgpipe.worker.process import give_up
 
 TICK: Final = 0.1
 """Seconds without an event after which there is one all the same."""
@@ -159,6 +158,8 @@ class Session:
 
     def _fail(self, key: str, code: str, message: str) -> Event:
         """End the source in the place of a worker that cannot."""
+        from imgpipe.worker.process import give_up  # it loads the image libraries, which are the workers' else
+
         try:
             record = give_up(key, code, message, self._renditions, self._catalog, self._options.recipe)
         except (OSError, Retry) as error:
