@@ -5,14 +5,15 @@ frames must carry no `info`, from which Pillow writes comments, profiles and mor
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 from typing import Any, Final
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from imgpipe.core import gif, isobmff
+from imgpipe.core import gif
+from imgpipe.core.bmff import boxes
 from imgpipe.core.image import Timing
 from imgpipe.core.metadata import Tags
 from imgpipe.core.recipe import Format, Preset
@@ -44,7 +45,7 @@ def write(
     file = BytesIO()
     frames[0].save(file, format.upper(), **settings)
     data = file.getvalue()
-    return isobmff.without_times(data) if format is Format.AVIF and timing else data
+    return _without_times(data) if format is Format.AVIF and timing else data
 
 
 def _settings(format: Format, mode: str, preset: Preset, tags: Tags, quality: int) -> _Settings:
@@ -126,6 +127,23 @@ def _avif(tags: Tags, quality: int, mode: str) -> _Settings:
         "exif": tags.exif,
         "xmp": tags.xmp,
     }
+
+
+def _without_times(avif: bytes) -> bytes:
+    """The same without the time of day, with which libavif stamps animations; 0 is unknown (ISO/IEC 14496-12)."""
+    edited = bytearray(avif)
+    for start, size in _stamps(avif, 0, len(avif)):
+        edited[start : start + size] = bytes(size)
+    return bytes(edited)
+
+
+def _stamps(data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Where the creation and modification times of the movie, its tracks and their media lie, and their length."""
+    for kind, content, stop in boxes(data, start, end):
+        if kind in (b"moov", b"trak", b"mdia"):
+            yield from _stamps(data, content, stop)
+        elif kind in (b"mvhd", b"tkhd", b"mdhd"):
+            yield content + 4, 16 if data[content] == 1 else 8
 
 
 def _subsampling(quality: int) -> str:
