@@ -22,10 +22,10 @@ QUALITY: Final = {Format.JPEG: 82, Format.WEBP: 80, Format.AVIF: 68}
 """Quality where the preset names none. AVIF's looks as much like its source as JPEG's (SSIM 0.977 and 0.976), in 29%
 fewer bytes."""
 
-FULL_COLOUR_FROM: Final = 90
+_FULL_COLOUR_FROM: Final = 90
 """From this quality on JPEG and AVIF keep colour at full resolution (4:4:4), below at half (4:2:0)."""
 
-SEGMENT: Final = 65_533
+_SEGMENT: Final = 65_533
 """The most bytes that one segment of a JPEG holds; packets that are longer are left out."""
 
 _Settings = dict[str, Any]
@@ -69,7 +69,7 @@ def _jpeg(tags: Tags, quality: int) -> _Settings:
     return {
         "quality": quality,
         "subsampling": _subsampling(quality),
-        "exif": exif if len(exif) <= SEGMENT else b"",
+        "exif": exif if len(exif) <= _SEGMENT else b"",
         "extra": _xmp_segment(tags.xmp) + _iptc_segment(tags.iptc),
     }
 
@@ -88,7 +88,7 @@ def _iptc_segment(iptc: bytes | None) -> bytes:
 
 
 def _segment(marker: int, data: bytes) -> bytes:
-    return struct.pack(">BBH", 0xFF, marker, len(data) + 2) + data if len(data) <= SEGMENT else b""
+    return struct.pack(">BBH", 0xFF, marker, len(data) + 2) + data if len(data) <= _SEGMENT else b""
 
 
 def _png(tags: Tags) -> _Settings:
@@ -147,4 +147,4 @@ def _stamps(data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def _subsampling(quality: int) -> str:
-    return "4:4:4" if quality >= FULL_COLOUR_FROM else "4:2:0"
+    return "4:4:4" if quality >= _FULL_COLOUR_FROM else "4:2:0"
