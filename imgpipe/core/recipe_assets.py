@@ -10,7 +10,6 @@ from stat import S_ISREG
 from typing import Final
 
 from imgpipe.core import fontfile
-from imgpipe.core.containers import sniff
 from imgpipe.core.recipe import Asset
 from imgpipe.core.recipe_setting import quoted
 from imgpipe.errors import ImageError
@@ -22,12 +21,14 @@ _URL: Final = re.compile(r"[a-z][a-z0-9+.-]+:", re.IGNORECASE)
 
 def read_image(folder: Path, name: str) -> Asset:
     """The image at `name`, relative to `folder`: of a format that sources may have, at most `MAX_BYTES` bytes."""
-    data = _read(folder, name)
+    from imgpipe.core.mark import check_image  # here, because it brings Pillow, and few recipes have an image
+
+    asset = Asset(name, _read(folder, name))
     try:
-        sniff(data)
+        check_image(asset)
     except ImageError as wrong:
         raise ValueError(f"{quoted(name)} cannot be a watermark. {wrong.message} Use a PNG, or a WebP.") from None
-    return Asset(name, data)
+    return asset
 
 
 def read_font(folder: Path, name: str) -> Asset:

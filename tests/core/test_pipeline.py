@@ -115,7 +115,7 @@ def test_every_orientation_comes_out_upright_and_alike(orientation: int, format:
     assert psnr(image, upright.resize((200, 150), Image.Resampling.LANCZOS)) > 33
 
 
-@pytest.mark.parametrize("size", [(3000, 2000), (1601, 1067), (1500, 2250)])
+@pytest.mark.parametrize("size", [(3000, 2000), (1601, 1067), (1500, 2250), (1600, 1200), (803, 601), (6000, 3000)])
 def test_shrinking_while_decoding_costs_no_quality_that_shows(size: tuple[int, int]) -> None:
     image = photo(size)
     data = saved(image, "JPEG", quality=95)

@@ -1,12 +1,14 @@
 import hashlib
 import re
 import tomllib
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from imgpipe.core import recipe_file
 from imgpipe.core.recipe import Limits, Preset, Recipe, Watermark
@@ -14,8 +16,15 @@ from imgpipe.core.recipe_assets import default_font
 from imgpipe.core.recipe_reader import Reader
 from imgpipe.errors import Problem, RecipeError, UsageError
 
-PNG = b"\x89PNG\r\n\x1a\n and so on"
-OTHER_PNG = PNG + b" and on"
+
+def _png(colour: str) -> bytes:
+    buffer = BytesIO()
+    Image.new("RGB", (2, 1), colour).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+PNG = _png("navy")
+OTHER_PNG = _png("gold")
 
 ISSUED = """
 metadata = "copyright"

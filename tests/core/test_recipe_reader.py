@@ -1,5 +1,6 @@
 import datetime
 import os
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -7,12 +8,20 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from imgpipe.core.recipe import Gravity, Limits, Preset, Recipe, Watermark
 from imgpipe.core.recipe_assets import default_font
 from imgpipe.core.recipe_reader import Reader
 
-PNG = b"\x89PNG\r\n\x1a\n and so on"
+
+def _png(colour: str) -> bytes:
+    buffer = BytesIO()
+    Image.new("RGB", (2, 1), colour).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+PNG = _png("navy")
 LOGO = {"image": "logo.png"}
 
 
@@ -212,6 +221,7 @@ def test_text_is_kept_as_whole_letters_without_outer_line_breaks(folder: Path, s
         ("x.png", b"", '"x.png" is empty.'),
         ("x.png", b"GIF", "cannot be a watermark. The file is not an image that imgpipe knows"),
         ("x.png", b"<?xml?><svg>", "The file is SVG, XML or HTML, which imgpipe does not read. Use a PNG"),
+        ("x.png", PNG[:-20], "cannot be a watermark. The PNG is cut off"),
         ("x.png", PNG + bytes(20_000_000), "is larger than 20 MB."),
     ],
     ids=["gone", "url", "scheme", "no name", "nul", "folder", "long", "empty", "short", "svg", "large"],
