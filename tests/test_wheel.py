@@ -38,7 +38,7 @@ def wheel(dist: Path) -> Path:
 def programs(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The programs of a new environment with the wheel installed in it, and the libraries of this one behind it."""
     home = tmp_path_factory.mktemp("environment")
-    venv.create(home)
+    venv.create(home, symlinks=os.name != "nt")
     scripts, site = (
         Path(sysconfig.get_path(name, "venv", vars={"base": str(home), "platbase": str(home)}))
         for name in ("scripts", "purelib")

@@ -32,9 +32,8 @@ def _console(*, stderr: bool) -> "Console":
     from rich.console import Console
 
     terminal = (sys.stderr if stderr else sys.stdout).isatty()
-    return Console(
-        stderr=stderr, width=None if terminal else UNFOLDED, markup=False, emoji=False, highlight=False, soft_wrap=False
-    )
+    width = None if terminal else UNFOLDED
+    return Console(stderr=stderr, width=width, markup=False, emoji=False, highlight=False)
 
 
 def show_error(error: Exception) -> int:

@@ -72,7 +72,7 @@ class Report:
 
     def _failures(self) -> Iterator[Text | Padding]:
         for fault in self.faults:
-            yield Text(printable(fault.key), "red")
+            yield Text(printable(fault.key or str(self.options.source)), "red")
             for sentence in (fault.message, fault.remedy):
                 yield Padding(printable(sentence), (0, 0, 0, 4), expand=False)
 

@@ -22,8 +22,8 @@ def show(events: Iterable[Event], options: Options, *, verbose: bool, json: bool
     """
     tally = Tally()
     report = Report(options, sample_mark=sample_mark)
-    # A bar on stderr would run through JSON on the same terminal. Colours may be forced without a terminal, a bar not.
-    animated = sys.stderr.isatty() and not (json and sys.stdout.isatty())
+    # A bar would run through results on the same terminal. Colours may be forced without a terminal, a bar may not.
+    animated = sys.stderr.isatty() and not ((json or options.dry_run) and sys.stdout.isatty())
     progress = Progress(console.talk(), tally, animated=animated)
     told = False
     try:
@@ -35,7 +35,7 @@ def show(events: Iterable[Event], options: Options, *, verbose: bool, json: bool
                 _print_json(event)
             elif isinstance(event, Would) and (verbose or event.action != "unchanged"):
                 print(run_lines.line(event))  # noqa: T201
-            elif (verbose or options.watch) and (line := run_lines.line(event)):
+            if not isinstance(event, Would) and (verbose or options.watch) and (line := run_lines.line(event)):
                 progress.say(line)
             if isinstance(event, Trouble) and event.traceback and options.debug:
                 sys.stderr.write(event.traceback)

@@ -103,11 +103,12 @@ def test_json_is_a_record_a_line_and_a_summary_and_nothing_else(here: Path) -> N
     assert (summary["type"], summary["done"], summary["failed"], summary["other"]) == ("summary", 2, 1, 1)
 
 
-def test_verbose_shows_one_line_for_every_image_on_stderr(here: Path) -> None:
-    done = imgpipe("process-local", "in", "out", "--verbose", cwd=here)
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_verbose_shows_one_line_for_every_image_on_stderr(here: Path, more: list[str]) -> None:
+    done = imgpipe("process-local", "in", "out", "--verbose", *more, cwd=here)
     lines = sorted(line.split("  ") for line in done.stderr.splitlines() if line.startswith(("done", "failed")))
     assert [line[0] for line in lines] == ["done", "done", "failed"]
-    assert "one.jpg" not in done.stdout
+    assert more or "one.jpg" not in done.stdout
 
 
 def test_a_dry_run_tells_and_writes_nothing(here: Path) -> None:
