@@ -97,7 +97,8 @@ def test_every_problem_is_reported_at_once(folder: Path) -> None:
         ({"quality": 5, "format": "png"}, '"png" has no quality to choose. Leave quality out'),
         ({"max_bytes": 5, "format": "gif"}, '"gif" has no quality to choose. Leave max_bytes out'),
         ({"lossless": True, "format": "png"}, '"png" is lossless by itself. Leave lossless out.'),
-        ({"lossless": True, "format": "jpeg"}, '"jpeg" is never lossless. Use the format "webp", "avif" or "png".'),
+        ({"lossless": True, "format": "jpeg"}, '"jpeg" is never lossless. Use the format "webp" or "png".'),
+        ({"lossless": True, "format": "avif"}, '"avif" comes within three levels of lossless at best. Use'),
         ({"height": 20_000, "format": "webp"}, '20000 is more than "webp" can hold. Use at most 16383.'),
     ],
 )  # fmt: skip
@@ -224,7 +225,7 @@ def test_text_is_kept_as_whole_letters_without_outer_line_breaks(folder: Path, s
         ("x.png", PNG[:-20], "cannot be a watermark. The PNG is cut off"),
         ("x.png", PNG + bytes(20_000_000), "is larger than 20 MB."),
     ],
-    ids=["gone", "url", "scheme", "no name", "nul", "folder", "long", "empty", "short", "svg", "large"],
+    ids=["gone", "url", "scheme", "no name", "nul", "folder", "long", "empty", "short", "svg", "cut off", "large"],
 )
 def test_a_watermark_image_that_cannot_be_used_is_a_problem(
     folder: Path, name: str, data: bytes | None, message: str
