@@ -76,13 +76,11 @@ class FolderStore:
             self._staging.mkdir(parents=True, exist_ok=True)
             temporary.write_bytes(data)
             self._move(temporary, path)
-        except OSError as error:
+        except BaseException as error:
             temporary.unlink(missing_ok=True)
-            if error.errno != errno.ENAMETOOLONG:
-                raise
-            raise ImageError("key_too_long", f"The file system has no room for a name as long as {key!r}.") from None
-        except BaseException:
-            temporary.unlink(missing_ok=True)
+            if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+                message = f"The file system has no room for a name as long as {key!r}."
+                raise ImageError("key_too_long", message) from None
             raise
 
     def delete(self, keys: Collection[str]) -> None:

@@ -26,12 +26,15 @@ class Overdue(Retry):
 
 @dataclass(frozen=True)
 class Hold:
-    """A claim that was put: its record, at `revision`. Of the keys in the claim, `earlier` may exist already."""
+    """A claim that was put: its record, at `revision`. Of the keys in the claim, `earlier` may exist already.
+
+    `strikes` workers died at it before; the lease `ends` in seconds since the epoch.
+    """
 
     record: Record
-    claim: Claim
     revision: int
     earlier: frozenset[str]
+    strikes: int
     ends: float
 
     def check(self, now: float) -> None:
@@ -62,7 +65,7 @@ def claimed(
     record = replace(record, updated=rfc3339(now), claim=claim)
     try:
         revision = catalog.put(record, entry.revision if entry else None)
-        yield Hold(record, claim, revision, earlier, ends)
+        yield Hold(record, revision, earlier, claim.strikes, ends)
     except (Conflict, Overdue):
         raise
     except BaseException:

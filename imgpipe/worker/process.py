@@ -186,7 +186,7 @@ class _Attempt:
         return int(self.recipe.limits.max_megabytes * 1_000_000)
 
     def _refuse(self, stat: Stat) -> None:
-        if self.hold.claim.strikes >= STRIKES and stat.version == self.hold.record.version:
+        if self.hold.strikes >= STRIKES and stat.version == self.hold.record.version:
             raise ImageError("decoder_crashed", f"{STRIKES} workers died while they rendered it.")
         if stat.bytes > self._limit:
             limit = f"{self.recipe.limits.max_megabytes:g} MB"

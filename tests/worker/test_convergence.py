@@ -13,7 +13,7 @@ from imgpipe.worker import claims
 from imgpipe.worker import process as processing
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(min_size=20, max_size=400))
 def test_every_story_ends_well(tape: bytes) -> None:
     World(tape).play()
@@ -25,7 +25,7 @@ def play(stories: int, length: int) -> None:
 
 
 def test_long_stories_end_well() -> None:
-    play(30, 1000)
+    play(20, 1000)
 
 
 RULES: dict[str, tuple[Any, str, Callable[..., Any]]] = {

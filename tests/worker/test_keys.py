@@ -40,7 +40,7 @@ def test_the_key_follows_the_rule(preset: str, key: str, format: Format, expecte
     assert rendition_key(preset, key, format) == expected
 
 
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(PRESETS, KEYS, FORMATS, PRESETS, KEYS, FORMATS)
 def test_no_two_sources_share_a_rendition_key(p1: str, k1: str, f1: Format, p2: str, k2: str, f2: Format) -> None:
     if (p1, k1) != (p2, k2):
@@ -62,7 +62,7 @@ def test_the_last_extension_names_the_format(key: str, format: Format) -> None:
     assert folded(rendition_key("web", key, format)).endswith(tuple(f".{name}" for name in names))
 
 
-@settings(max_examples=1000)
+@settings(max_examples=300, deadline=None)
 @given(KEYS, FORMATS)
 def test_the_rule_commutes_with_a_file_system_that_folds_case(key: str, format: Format) -> None:
     assert folded(rendition_key("web", key, format)) == rendition_key("web", folded(key), format)

@@ -278,6 +278,15 @@ def test_a_source_removed_before_it_is_read_is_deleted(world: World) -> None:
     assert record.status == "deleted"
 
 
+def test_a_source_that_was_away_while_it_was_read_is_rendered(world: World) -> None:
+    world.put(b"jpeg:1")
+    world.sources.before_read = lambda: world.sources.delete([KEY])
+    world.sources.after_read = lambda: world.put(b"jpeg:1")
+    record = world.process()
+    assert record
+    assert (record.status, record.version) == ("done", world.version())
+
+
 def test_a_source_that_keeps_changing_comes_again_and_is_held_by_nobody(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -433,6 +442,17 @@ def test_an_outage_between_deaths_forgets_none(world: World) -> None:
     with pytest.raises(OSError):
         world.process()
     assert world.claim().strikes == 1
+
+
+def test_after_three_deaths_a_source_that_changes_meanwhile_is_rendered(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        world.die()
+    monkeypatch.setattr(world.renditions, "delete", lambda keys: world.put(b"jpeg:2"))
+    record = world.process()
+    assert record
+    assert (record.status, record.version) == ("done", world.version())
 
 
 def test_after_three_deaths_a_removed_source_is_deleted_all_the_same(world: World) -> None:
