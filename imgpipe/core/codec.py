@@ -47,7 +47,10 @@ class Source:
         reader = self._reader.shrunk(at_least) if at_least else self._reader
         self._check_memory(reader)
         with _decoding(self.header.format):
-            return reader.still()
+            image = reader.still()
+        if reader is self._reader:
+            self._check_size(image)
+        return image
 
     def frames(self) -> Iterator[Image.Image]:
         """Every frame, whole, one at a time; a source without `header.timing` has one."""
@@ -58,7 +61,13 @@ class Source:
                 frame = next(frames, None)
             if frame is None:
                 return
+            self._check_size(frame)
             yield frame
+
+    def _check_size(self, image: Image.Image) -> None:
+        if image.size != self.header.size:
+            sizes = f"{_by(self.header.size)} pixels, and decodes to {_by(image.size)}"
+            raise ImageError("corrupt", f"The image says that it is {sizes}.")
 
     def _check_memory(self, reader: Reader) -> None:
         needed = reader.memory() / 1e6

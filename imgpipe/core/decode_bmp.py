@@ -16,6 +16,7 @@ class BmpReader(Reader):
         self.header = Header(Format.BMP, self._open().size)
 
     def memory(self) -> int:
+        """Measured: 4 bytes a pixel, and 4 more while a palette or alpha is converted."""
         width, height = self.header.size
         return 8 * width * height
 

@@ -32,9 +32,9 @@ class GifReader(Reader):
         self.header = Header(Format.GIF, (size[0], size[1]), timing=clock)
 
     def memory(self) -> int:
-        """A canvas, its copies and the converted patch, at 4 bytes a pixel, and the patch's indices."""
+        """Measured: the canvas and three copies at 4 bytes a pixel; the patch at 4, and its indices."""
         width, height = self.header.size
-        return 12 * width * height + 5 * max(patch.size[0] * patch.size[1] for patch in self._patches)
+        return 16 * width * height + 5 * max(patch.size[0] * patch.size[1] for patch in self._patches)
 
     def still(self) -> Image.Image:
         return next(self.frames())

@@ -30,8 +30,9 @@ class HeicReader(Reader):
         )
 
     def memory(self) -> int:
+        """Measured 9 bytes a pixel for 8 bits with alpha; 15 for 10 bits at 4:4:4."""
         width, height = self.header.size
-        return 14 * width * height
+        return 16 * width * height
 
     def still(self) -> Image.Image:
         image: Image.Image = self._open().to_pillow()

@@ -103,7 +103,6 @@ class JpegReader(Reader):
         return plain(image)
 
     def _factor(self) -> int:
-        """What to shrink by."""
         room = min(side / least for side, least in zip(self.header.size, self._at_least, strict=True))
         return next((factor for factor, least in _FACTORS.items() if room >= least), 1)
 

@@ -31,8 +31,10 @@ def plain(image: Image.Image) -> Image.Image:
             "unsupported_format", "The image's samples are signed or of 32 bits, which imgpipe does not read."
         )
     if image.mode in ("LA", "RGBA"):
-        opaque = image.getchannel("A").getextrema() == (255, 255)
-        image = image.convert(image.mode[:-1] if opaque else "RGBA")
+        if image.getchannel("A").getextrema() == (255, 255):
+            image = image.convert(image.mode[:-1])
+        elif image.mode == "LA":
+            image = image.convert("RGBA")
     if getattr(image, "is_animated", False):
         image = image.copy()  # an encoder would ask such an image for its further frames
     image.info = {}

@@ -25,6 +25,9 @@ _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _CHECKED: Final = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"acTL", b"fcTL", b"fdAT"})
 _DEPTHS: Final = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 """Colour type -> bits a sample."""
+_PIXEL: Final = {0: 6, 2: 4, 3: 5, 4: 8, 6: 8}
+"""Colour type -> measured bytes a pixel, with the conversion of 16 bits, palettes and alpha. A colour key takes 5 more,
+an animation's canvas and its copies 16."""
 _LEAVE: Final = {1: Leave.NOTHING, 2: Leave.WHAT_WAS}
 _XMP: Final = b"XML:com.adobe.xmp\0\0\0"
 _LARGEST_PROFILE: Final = 16_000_000
@@ -71,7 +74,8 @@ class PngReader(Reader):
 
     def memory(self) -> int:
         width, height = self.header.size
-        return width * height * (24 if self._patches else 13)
+        pixel = _PIXEL[self._colour] + (5 if self._alpha else 0)
+        return width * height * (pixel + 16 if self._patches else pixel)
 
     def still(self) -> Image.Image:
         return next(self.frames())

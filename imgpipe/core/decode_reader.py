@@ -20,7 +20,7 @@ class Reader(ABC):
 
     @abstractmethod
     def memory(self) -> int:
-        """The bytes, at most, that a frame takes while it is decoded, beyond the file itself; as measured."""
+        """The bytes, at most, that a frame takes while it is decoded, beyond the file and a copy of it."""
 
     @abstractmethod
     def still(self) -> Image.Image:

@@ -11,12 +11,12 @@ from PIL import Image, TiffImagePlugin
 
 from imgpipe.core.containers import RAW, unsupported
 from imgpipe.core.decode_modes import plain
-from imgpipe.core.decode_reader import Reader, corrupt, cut_off
+from imgpipe.core.decode_reader import Reader, cut_off
 from imgpipe.core.decode_tiff_tags import first_directory
 from imgpipe.core.image import Header, Metadata
 from imgpipe.core.recipe import Format
 
-_SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 254, 256, 257, 258, 259, 262
+_SUBFILE, _BITS, _COMPRESSION, _PHOTOMETRIC = 254, 258, 259, 262
 _SUB_DIRECTORIES, _DNG_VERSION, _XMP, _IPTC = 330, 50706, 700, 33723
 _RAW_PHOTOMETRIC: Final = frozenset({32803, 34892})
 """A colour filter array, and linear raw (DNG 1.7)."""
@@ -24,6 +24,8 @@ _RAW_COMPRESSION: Final = frozenset({32767, 32769, 34713, 65000, 65535})
 """Sony's, Epson's, Nikon's, Kodak's and Pentax's own."""
 _DESCRIPTIVE: Final = frozenset({270, 271, 272, 305, 306, 315, 33432, 34665, 34853})
 """The tags that speak of the photo and not of how its pixels lie, EXIF's and GPS's directories among them."""
+_NEEDED: Final = (_BITS, 273, 279, 320, 324, 325)
+"""The tags without whose values, which may lie anywhere in the file, no pixel is found or coloured."""
 _PLACES: Final = ((273, 279), (324, 325))
 """Tags with the offsets and byte counts of strips, and of tiles."""
 
@@ -31,9 +33,10 @@ _PLACES: Final = ((273, 279), (324, 325))
 class TiffReader(Reader):
     def __init__(self, data: bytes) -> None:
         self._data = data
-        self._tags = first_directory(data)
-        if not self._tags:
-            raise cut_off("TIFF", data, "its directory")
+        tags = first_directory(data)
+        if not tags or any(tags[number].end > len(data) for number in _NEEDED if number in tags):
+            raise cut_off("TIFF", data, "all of its directory")
+        self._tags = {number: tag.value for number, tag in tags.items()}
         if _is_raw(self._tags):
             raise unsupported(RAW)
         image = self._open()
@@ -45,8 +48,10 @@ class TiffReader(Reader):
         self.header = Header(Format.TIFF, image.size, icc=icc if isinstance(icc, bytes) else None, metadata=metadata)
 
     def memory(self) -> int:
+        """The image at 4 bytes a pixel, and libtiff's buffer for a strip (up to all of it) or a tile, at up to 8; once
+        that is gone, the turned or converted image."""
         width, height = self.header.size
-        return 16 * (width * height + self._tile)
+        return 4 * width * height + 8 * max(width * height, self._tile)
 
     def still(self) -> Image.Image:
         page = self._open()
@@ -59,8 +64,6 @@ class TiffReader(Reader):
                 raise cut_off("TIFF", self._data, f"its pixels, which lie up to byte {end}") from error
             raise
         image: Image.Image = page
-        if image.size != self.header.size:
-            raise corrupt("TIFF", f"its {self.header.size[0]}×{self.header.size[1]} pixels decode to another size")
         if self._tags.get(_BITS) == 12:
             image = image.point(lambda value: value * 16)
         if image.mode == "I;16" and self._tags.get(_PHOTOMETRIC) == 0:

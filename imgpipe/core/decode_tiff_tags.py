@@ -3,15 +3,22 @@
 Orientation comes from here, so that broken EXIF costs its orientation and not the image.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 _SIZES: Final = {1: 1, 3: 2, 4: 4, 13: 4, 16: 8}
 """Bytes of TIFF 6.0's whole numbers (and BigTIFF's LONG8): BYTE, SHORT, LONG, IFD."""
 _ORIENTATION: Final = 0x0112
 
 
-def first_directory(data: bytes) -> dict[int, int]:
-    """Tag -> its first value, for the tags that fit into their entry, and -> 0 for the others that are there."""
+class Tag(NamedTuple):
+    """`value` is a lone number, and 0 where there are several, or something else; `end` the byte behind the values."""
+
+    value: int
+    end: int
+
+
+def first_directory(data: bytes) -> dict[int, Tag]:
+    """The tags by number; none where the directory is not all there. Values may yet lie behind the end."""
     if data[:2] not in (b"II", b"MM"):
         return {}
 
@@ -22,15 +29,17 @@ def first_directory(data: bytes) -> dict[int, int]:
     start = number(8, 8) if big else number(4, 4)
     entry, word = (20, 8) if big else (12, 4)
     first = start + (8 if big else 2)
-    found: dict[int, int] = {}
-    for at in range(first, min(first + entry * number(start, first - start), len(data) - entry + 1), entry):
-        size = _SIZES.get(number(at + 2, 2), 0)
-        fits = size * number(at + 4, word) <= word
-        found.setdefault(number(at, 2), number(at + 4 + word, size) if fits else 0)
+    end = first + entry * number(start, first - start)
+    found: dict[int, Tag] = {}
+    for at in range(first, end, entry) if end <= len(data) else ():
+        place, size = at + 4 + word, _SIZES.get(number(at + 2, 2), 0)
+        length = size * number(at + 4, word)
+        value = number(place, size) if length == size else 0
+        found.setdefault(number(at, 2), Tag(value, length + (place if length <= word else number(place, word))))
     return found
 
 
 def orientation(exif: bytes | None) -> int:
     """EXIF's orientation, 1 to 8; 1 where there is none, or none that can be read."""
-    value = first_directory(exif or b"").get(_ORIENTATION, 1)
+    value = first_directory(exif or b"").get(_ORIENTATION, Tag(1, 0)).value
     return value if 1 <= value <= 8 else 1

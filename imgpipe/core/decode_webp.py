@@ -35,8 +35,10 @@ class WebpReader(Reader):
             raise corrupt("WebP", "it does not begin with a whole image header")
 
     def memory(self) -> int:
+        """Measured: two canvases of libwebp's, the bytes that it answers, and the image, at 4 bytes; alpha 1, a
+        further frame 4."""
         width, height = self.header.size
-        return 21 * width * height
+        return (21 if self.header.timing else 17) * width * height
 
     def still(self) -> Image.Image:
         return next(self.frames())
