@@ -5,6 +5,7 @@ The *primary* item counts: phones add items for other displays (`tmap`), whose c
 """
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 from imgpipe.errors import ImageError
@@ -97,7 +98,7 @@ def _colours(data: bytes) -> Iterator[Box]:
             _child(data, body, *path) for path in ((b"pitm",), (b"iprp", b"ipco"), (b"iprp", b"ipma"))
         )
         if primary and pool and links:
-            properties = list(boxes(data, pool[1], pool[2]))
+            properties = list(islice(boxes(data, pool[1], pool[2]), 0x7FFF))  # more have no number
             item = _number(data, primary[1] + 4, 4 if data[primary[1]] else 2)
             yield from (properties[index - 1] for index in _linked(data, links, item) if 0 < index <= len(properties))
     for media in _pictures(data):

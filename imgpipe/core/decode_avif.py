@@ -12,7 +12,7 @@ from PIL import AvifImagePlugin, Image
 
 from imgpipe.core import bmff
 from imgpipe.core.decode_modes import plain
-from imgpipe.core.decode_reader import Reader, timing
+from imgpipe.core.decode_reader import Reader, check_frames, timing
 from imgpipe.core.decode_tiff_tags import orientation
 from imgpipe.core.image import Header, Metadata
 from imgpipe.core.recipe import Format
@@ -27,6 +27,7 @@ class AvifReader(Reader):
         self._data = data
         image = self._open()
         count = image.n_frames
+        check_frames("AVIF", count)
         exif = image.info.get("exif", b"").removeprefix(b"Exif\0\0") or None
         self.header = Header(
             Format.AVIF,

@@ -13,7 +13,7 @@ from PIL import GifImagePlugin, Image
 
 from imgpipe.core.decode_compose import Leave, Patch, compose
 from imgpipe.core.decode_modes import plain
-from imgpipe.core.decode_reader import Reader, corrupt, cut_off, timing
+from imgpipe.core.decode_reader import Reader, check_frames, corrupt, cut_off, timing
 from imgpipe.core.image import Header, Size
 from imgpipe.core.recipe import Format
 
@@ -68,6 +68,7 @@ class _Walk:
                 control = self._extension() or control
             elif kind == b",":
                 self.patches.append(self._patch(control))
+                check_frames("GIF", len(self.patches))
                 control = _Control()
             elif kind != b"\0":
                 raise corrupt("GIF", f"a block at byte {self._at - 1} begins with {kind.hex()}")

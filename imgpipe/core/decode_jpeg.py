@@ -25,6 +25,8 @@ _ALONE: Final = frozenset({0x00, 0x01, *range(0xD0, 0xD9)})
 """Markers without a segment, and the zero of a stuffed byte."""
 _FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE: Final = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
+_MOST_SEGMENTS: Final = 20_000
+"""Enough for a gigabyte of metadata."""
 _FACTORS: Final = {8: 12.0, 4: 5.2, 2: 2.0}
 """libjpeg's factor -> how much smaller than the source the target has to be. It shrinks by four and by eight with
 little more than a box, and what that folds back shows unless some resize follows: with these figures, renditions of
@@ -122,7 +124,7 @@ class JpegReader(Reader):
 
 def _segments(data: bytes) -> Iterator[_Segment]:
     """The segments up to and with the first scan's header. Raises ImageError where there is none, or no end marker."""
-    at = 2
+    at, count = 2, 0
     while 0 <= (at := data.find(b"\xff", at)) < len(data) - 4:
         marker = data[at + 1]
         if marker == 0xFF:
@@ -136,6 +138,9 @@ def _segments(data: bytes) -> Iterator[_Segment]:
         end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
         if end > len(data) or end < at + 4:
             break
+        count += 1
+        if count > _MOST_SEGMENTS:
+            raise corrupt("JPEG", f"more than {_MOST_SEGMENTS} segments stand before its first scan")
         yield _Segment(marker, at, data[at + 4 : end])
         if marker == _SOS:
             if data.rfind(b"\xff\xd9", end) < 0:

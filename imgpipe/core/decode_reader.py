@@ -6,6 +6,7 @@ comments and other passengers never meet the library, so they cannot fail an ima
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from PIL import Image
 
@@ -33,6 +34,18 @@ class Reader(ABC):
     def shrunk(self, at_least: Size) -> "Reader":  # noqa: ARG002 - JPEG's decoder alone can shrink
         """A reader of the same source whose still is smaller, with no side below `at_least`, if the decoder can."""
         return self
+
+
+MOST_FRAMES: Final = 100_000
+"""A longer list of frames costs memory before any limit can be asked, however small the frames are."""
+
+
+def check_frames(format_name: str, count: int) -> None:
+    """Raise ImageError (`too_many_frames`) while a container is walked."""
+    if count > MOST_FRAMES:
+        raise ImageError(
+            "too_many_frames", f"The {format_name} has more than {MOST_FRAMES} frames, the most that are read."
+        )
 
 
 def timing(milliseconds: Sequence[float], plays: int) -> Timing | None:

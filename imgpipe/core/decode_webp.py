@@ -5,29 +5,37 @@ The container is walked here, because libwebp takes memory for the whole canvas 
 
 from collections.abc import Iterator
 from io import BytesIO
+from typing import Final
 
 from PIL import Image, WebPImagePlugin
 
 from imgpipe.core.decode_modes import plain
-from imgpipe.core.decode_reader import Reader, corrupt, timing
+from imgpipe.core.decode_reader import Reader, check_frames, corrupt, timing
 from imgpipe.core.decode_tiff_tags import orientation
 from imgpipe.core.image import Header, Metadata, Size
 from imgpipe.core.recipe import Format
 from imgpipe.errors import ImageError
 
+_KINDS: Final = frozenset({b"VP8X", b"VP8 ", b"VP8L", b"ANIM", b"ICCP", b"EXIF", b"XMP "})
+
 
 class WebpReader(Reader):
     def __init__(self, data: bytes) -> None:
         self._data = data
-        chunks = list(_chunks(data))
-        first = dict(reversed(chunks))
-        frames = [body for kind, body in chunks if kind == b"ANMF"]
+        first: dict[bytes, bytes] = {}
+        frames: list[int] = []
+        for kind, body in _chunks(data):
+            if kind == b"ANMF":
+                frames.append(_little(body, 12, 3))
+                check_frames("WebP", len(frames))
+            elif kind in _KINDS:
+                first.setdefault(kind, body)
         exif = first.get(b"EXIF", b"").removeprefix(b"Exif\0\0") or None
         self.header = Header(
             Format.WEBP,
-            _size(*chunks[0]) if chunks else (0, 0),
+            _size(first),
             orientation(exif),
-            timing([_little(frame, 12, 3) for frame in frames], _little(first.get(b"ANIM", b""), 4, 2)),
+            timing(frames, _little(first.get(b"ANIM", b""), 4, 2)),
             first.get(b"ICCP"),
             Metadata(exif, first.get(b"XMP ")),
         )
@@ -61,18 +69,21 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         kind, length = data[at : at + 4], _little(data, at + 4, 4)
         if at + 8 + length > end:
             raise corrupt("WebP", f"its chunk at byte {at} is longer than the file")
-        kept = 24 if kind in (b"VP8 ", b"VP8L", b"ANMF", b"ALPH") else length
+        kept = 24 if kind in (b"VP8 ", b"VP8L", b"ANMF") else length
         yield kind, data[at + 8 : at + 8 + min(kept, length)]
         at += 8 + length + length % 2
 
 
-def _size(kind: bytes, body: bytes) -> Size:
-    """The canvas, by the first chunk: extended, lossy or lossless."""
-    if kind == b"VP8X" and len(body) >= 10:
+def _size(chunks: dict[bytes, bytes]) -> Size:
+    """The canvas: an extended file says so, a lossy or lossless one is its only frame."""
+    body = chunks.get(b"VP8X", b"")
+    if len(body) >= 10:
         return _little(body, 4, 3) + 1, _little(body, 7, 3) + 1
-    if kind == b"VP8 " and body[3:6] == b"\x9d\x01\x2a":
+    body = chunks.get(b"VP8 ", b"")
+    if body[3:6] == b"\x9d\x01\x2a":
         return _little(body, 6, 2) & 0x3FFF, _little(body, 8, 2) & 0x3FFF
-    if kind == b"VP8L" and body[:1] == b"\x2f":
+    body = chunks.get(b"VP8L", b"")
+    if body[:1] == b"\x2f":
         bits = _little(body, 1, 4)
         return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
     return 0, 0
