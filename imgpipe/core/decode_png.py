@@ -127,8 +127,8 @@ class PngReader(Reader):
 class _Walk:
     """One walk over the chunks, which keeps what is needed: there may be many millions of others.
 
-    `first` has the first chunk of each kind in `_KEPT`, `pixels` the IDAT chunks, `frames` each fcTL with the image data
-    behind it: a default image without fcTL is none of them.
+    `first` has the first chunk of each kind in `_KEPT`, `pixels` the IDAT chunks, `frames` each fcTL with the image
+    data behind it: a default image without fcTL is none of them.
     """
 
     def __init__(self, data: bytes) -> None:

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from make_images import GIF_COLOURS, Part, Pixel, apng, gif, picture, saved
 from PIL import Image
 
+from imgpipe.core import decode_reader
 from imgpipe.core.codec import open_source
 from imgpipe.core.image import Size, Timing
 from imgpipe.core.recipe import Limits
+from imgpipe.errors import ImageError
 
 CLEAR: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0)
 
@@ -152,6 +154,20 @@ def test_an_apngs_separate_default_image_is_never_shown() -> None:
     source = open_source(apng((4, 4), found, default=(200, 0, 0, 255)), Limits())
     assert source.still(None).getpixel((0, 0)) == (9, 8, 7)
     assert [frame.getpixel((3, 3)) for frame in source.frames()] == [(9, 8, 7), (1, 2, 3)]
+
+
+@pytest.mark.parametrize("format_", ["GIF", "WEBP", "PNG", "AVIF"])
+def test_frames_beyond_counting_are_refused_while_the_file_is_walked(
+    format_: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = [picture().rotate(angle) for angle in (0, 90, 180)]
+    data = saved(images[0], format_, save_all=True, append_images=images[1:])
+    monkeypatch.setattr(decode_reader, "MOST_FRAMES", 3)
+    assert timing(data) is not None
+    monkeypatch.setattr(decode_reader, "MOST_FRAMES", 2)
+    with pytest.raises(ImageError, match="more than 2 frames") as caught:
+        timing(data)
+    assert caught.value.code == "too_many_frames"
 
 
 def test_frames_are_independent_images() -> None:
