@@ -2,7 +2,10 @@
 
     ImgpipeError
     ├── UsageError            a command that cannot be carried out as given; exit 2
-    │   └── RecipeError       the recipe, with every problem that it has; exit 2
+    │   ├── RecipeError       the recipe, with every problem that it has; exit 2
+    │   └── NoStackError      no stack of that name where it was looked for; exit 2
+    ├── AwsError              AWS could not be reached, or refused the credentials or the call; exit 3
+    ├── StackError            a stack that failed, or is not in a state to do this with; exit 1
     ├── MessageError          a queue's message that is no S3 event: it ends in the dead-letter queue
     └── ImageError            a source that cannot be rendered: an answer, kept in its record, never retried
 
@@ -37,7 +40,7 @@ IMAGE_ERRORS: Final[dict[str, str]] = {
 class ImgpipeError(Exception):
     """What is wrong (`message`, one sentence with the value seen) and what to do (`remedy`, one sentence)."""
 
-    code: ClassVar[str] = "error"
+    code: str = "error"
     exit_code: ClassVar[int] = 1
 
     def __init__(self, message: str, remedy: str) -> None:
@@ -76,6 +79,36 @@ class RecipeError(UsageError):
         super().__init__(f"The recipe {source} has {count}.", "Mend each and try again.")
         self.source = source
         self.problems = problems
+
+
+class NoStackError(UsageError):
+    """No stack of that name where it was looked for."""
+
+    code = "no_stack"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"There is no stack {name} in this account and region.",
+            "Name another with --stack, --region or --profile, or make it with: imgpipe deploy",
+        )
+        self.name = name
+
+
+class AwsError(ImgpipeError):
+    """AWS could not be reached, or refused the credentials or the call. `code` tells which, for programs: `denied`,
+    `expired`, `no_credentials`, `no_region`, `throttled`, `unreachable`, …"""
+
+    exit_code = 3
+
+    def __init__(self, code: str, message: str, remedy: str) -> None:
+        super().__init__(message, remedy)
+        self.code = code
+
+
+class StackError(ImgpipeError):
+    """A stack that failed, or is not in a state to do this with."""
+
+    code = "stack"
 
 
 class MessageError(ImgpipeError):

@@ -1,0 +1,1 @@
+"""One deployed stack seen from outside."""

@@ -1,0 +1,112 @@
+"""Who speaks to AWS, where, and as whom: one session for everything a command does.
+
+Everything that botocore and the AWS CLI know counts, above all the `AWS_*` variables; flags count more. Clients raise
+botocore's own errors: wrap a command's work in `aws_errors`, which says them as `AwsError` and its kin.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any, Final
+
+from imgpipe import __version__
+from imgpipe.errors import AwsError, ImgpipeError
+
+ATTEMPTS: Final = 6
+"""Tries of one call, unless AWS_MAX_ATTEMPTS or the profile says otherwise: CloudFormation throttles early."""
+CONNECT_SECONDS: Final = 10
+
+
+@contextmanager
+def aws_errors() -> Iterator[None]:
+    """What AWS or the way to it refused, raised as an error that a person understands; also a decorator."""
+    try:
+        yield
+    except ImgpipeError:
+        raise
+    except Exception as error:
+        from imgpipe.remote.refusals import explained
+
+        told = explained(error)
+        if told is None:
+            raise
+        raise told from error
+
+
+class Session:
+    """A profile, a region and perhaps an endpoint of one's own; clients and facts are made when first asked for.
+
+    Every member raises AwsError where the profile, the region or the credentials are missing or refused.
+    """
+
+    def __init__(self, profile: str | None = None, region: str | None = None, endpoint_url: str | None = None) -> None:
+        self._profile = profile
+        self._region = region
+        self._endpoint_url = endpoint_url
+        self._clients: dict[str, Any] = {}
+
+    def client(self, service: str) -> Any:
+        """The boto3 client of `service`, made once. S3 presigns for the regional host, or path-style for an endpoint
+        of one's own."""
+        if service not in self._clients:
+            with aws_errors():
+                self._clients[service] = self._s3() if service == "s3" else self._make(service)
+        return self._clients[service]
+
+    @cached_property
+    def region(self) -> str:
+        """The region that is spoken to."""
+        with aws_errors():
+            region: str | None = self._boto.region_name
+        if not region:
+            raise AwsError("no_region", "No AWS region is set.", "Name one with --region, or set AWS_REGION.")
+        return region
+
+    @cached_property
+    def endpoint(self) -> str:
+        """The URL that CloudFormation answers at."""
+        return str(self.client("cloudformation").meta.endpoint_url)
+
+    @cached_property
+    def account(self) -> str:
+        """The 12 digits of the account that the credentials belong to."""
+        with aws_errors():
+            return str(self.client("sts").get_caller_identity()["Account"])
+
+    @cached_property
+    def partition(self) -> str:
+        """`aws`, `aws-cn`, …: the first word of every ARN in the region."""
+        return str(self._boto.get_partition_for_region(self.region))
+
+    @cached_property
+    def _boto(self) -> Any:
+        import boto3
+        import botocore.session
+
+        variables = {
+            # The AWS CLI and Lambda know AWS_REGION, botocore does not.
+            "region": ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None),
+            "max_attempts": ("max_attempts", "AWS_MAX_ATTEMPTS", ATTEMPTS, int),
+            "retry_mode": ("retry_mode", "AWS_RETRY_MODE", "standard", None),
+        }
+        with aws_errors():
+            core = botocore.session.Session(session_vars=variables)
+            return boto3.Session(botocore_session=core, profile_name=self._profile, region_name=self._region)
+
+    def _make(self, service: str, **settings: object) -> Any:
+        from botocore.config import Config
+
+        config = Config(connect_timeout=CONNECT_SECONDS, user_agent_extra=f"imgpipe/{__version__}", **settings)
+        return self._boto.client(service, region_name=self.region, endpoint_url=self._endpoint_url, config=config)
+
+    def _s3(self) -> Any:
+        regional = {"us_east_1_regional_endpoint": "regional"}
+        client = self._make("s3", signature_version="s3v4", s3=regional)
+        if self._endpoint_url:
+            return client
+        # Without "virtual", presigned URLs name the global host, which redirects uploads; an endpoint from the
+        # environment or the profile, on the other hand, seldom resolves a bucket's name before its own.
+        plain = self._make("s3", ignore_configured_endpoint_urls=True)
+        if client.meta.endpoint_url != plain.meta.endpoint_url:
+            return client
+        return self._make("s3", signature_version="s3v4", s3=regional | {"addressing_style": "virtual"})
