@@ -229,7 +229,11 @@ def test_watching_processes_what_arrives_until_ctrl_c(here: Path) -> None:
     assert next(line for line in lines if line.startswith("Up to date. Watching in until Ctrl-C."))
     photo(here / "in" / "three.jpg")
     assert next(line for line in lines if line.startswith("done       three.jpg"))
+    end = time.monotonic() + 20
+    while "three.jpg" not in (here / "out" / "index.html").read_text(encoding="utf-8") and time.monotonic() < end:
+        time.sleep(0.1)
     os.killpg(process.pid, signal.SIGINT)
-    process.communicate(timeout=10)
-    assert process.returncode == 130
+    _, talk = process.communicate(timeout=10)
+    assert process.returncode == 130, talk
     assert (here / "out" / "web" / "three.jpg").is_file()
+    assert "three.jpg" in (here / "out" / "index.html").read_text(encoding="utf-8")
