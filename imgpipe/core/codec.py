@@ -70,7 +70,8 @@ class Source:
             raise ImageError("corrupt", f"The image says that it is {sizes}.")
 
     def _check_memory(self, reader: Reader) -> None:
-        needed = reader.memory() / 1e6
+        with _decoding(self.header.format):
+            needed = reader.memory() / 1e6
         if needed > self._limits.max_memory_megabytes:
             raise ImageError(
                 "out_of_memory",

@@ -96,6 +96,12 @@ def test_damage_ends_in_pixels_or_an_image_error(name: str, draw: st.DataObject)
             assert frame.size == source.header.size
 
 
+def test_a_scan_header_of_nothing_is_damage() -> None:
+    data = SAMPLES["jpeg"]
+    at = data.index(b"\xff\xda") + 2
+    assert refusal(data[:at] + b"\0\2" + data[at + 2 :]).code == "corrupt"
+
+
 def test_damage_that_libjpeg_does_not_report_decodes() -> None:
     """An early end marker and damage in mid-scan are swallowed by the decoder: what is pinned here is that."""
     data = SAMPLES["jpeg"]
