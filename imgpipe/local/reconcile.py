@@ -1,7 +1,7 @@
 """Hold what a scan found against the catalog and OUT: which sources are up to date, and which are a job.
 
-Size and modification time decide without reading a file. Where they cannot (a time too fresh to trust, a version that
-is a hash), the source becomes a job all the same, and its worker finds out.
+Size and modification time decide without reading a file. Where they cannot, since the record's version is a hash (the
+time was too fresh to trust, or content was asked for), the source becomes a job all the same, and its worker finds out.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,7 +22,7 @@ content must be read to tell."""
 @dataclass(frozen=True)
 class Judge:
     """Decides about one source at a time. `lines` is the catalog's index, `read` gives a key's entry; times from
-    `trusted_before_ns` on (nanoseconds since the epoch) are not trusted."""
+    `trusted_before_ns` on (nanoseconds since the epoch) are too fresh to trust."""
 
     options: Options
     lines: Mapping[str, Line]
@@ -34,10 +34,11 @@ class Judge:
         verdict = self.verdict(found)
         if verdict == "unchanged":
             return None
+        trusted = not self.options.checksum and found.modified_ns < self.trusted_before_ns
         return Job(
             found.key,
             force=self.options.force or verdict == "damaged",
-            version=found.version if verdict == "unsure" and self._is_trusted(found) else None,
+            version=found.version if verdict == "unsure" and trusted else None,
         )
 
     def verdict(self, found: Found) -> Verdict:
@@ -47,15 +48,12 @@ class Judge:
             return "new"
         if self.options.force or line.status != "done" or line.recipe != self.options.recipe.hash:
             return "changed"
-        decided = self._is_trusted(found) and not (line.version or "").startswith("sha256:")
+        decided = not self.options.checksum and not (line.version or "").startswith("sha256:")
         if decided and line.version != found.version:
             return "changed"
         if not self._is_made(found.key):
             return "damaged"
         return "unchanged" if decided else "unsure"
-
-    def _is_trusted(self, found: Found) -> bool:
-        return not self.options.checksum and found.modified_ns < self.trusted_before_ns
 
     def _is_made(self, key: str) -> bool:
         """Whether every rendition of the record lies in OUT, as large as it was made."""

@@ -1,14 +1,17 @@
 """Worker processes are lost in every way there is, and the run goes on."""
 
+import fcntl
 import os
 import signal
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from PIL import Image
 from run_case import (
     QUICK,
     SLOW,
@@ -80,6 +83,12 @@ def test_an_image_that_kills_its_worker_fails_alone(
     assert len(children) == 2
 
 
+def test_ctrl_c_is_for_the_parent_to_answer(source: Path, tmp_path: Path, children: Children) -> None:
+    events = interrupted(source, tmp_path / "out", children, signal.SIGINT)
+    assert codes(events) == dict.fromkeys(("a.png", "b.png", "c.png", "d.png"))
+    assert len(children) == 1
+
+
 def test_an_image_that_hangs_fails_at_its_deadline(source: Path, tmp_path: Path, children: Children) -> None:
     began = time.monotonic()
     events = interrupted(source, tmp_path / "out", children, signal.SIGSTOP, deadline=3)
@@ -101,21 +110,31 @@ def test_an_image_that_takes_too_much_memory_fails_alone(tmp_path: Path, childre
 
 
 def test_workers_write_nothing_to_the_terminal(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    # libtiff writes to file descriptor 2 about a TIFF like this.
-    (tmp_path / "in").mkdir()
-    draw(tmp_path / "in/a.tif")
-    data = bytearray((tmp_path / "in/a.tif").read_bytes())
-    data[-200:] = bytes(200)
-    (tmp_path / "in/a.tif").write_bytes(data)
-    go(tmp_path / "in", tmp_path / "out")
+    # libtiff itself writes to file descriptor 2 about LZW codes that cannot be.
+    path = draw(tmp_path / "in/a.tif")
+    Image.frombytes("RGB", (200, 200), os.urandom(120_000)).save(path, compression="tiff_lzw")
+    path.write_bytes(path.read_bytes()[:100] + b"\xff" * 3000 + path.read_bytes()[3100:])
+    assert codes(go(tmp_path / "in", tmp_path / "out")) == {"a.tif": "corrupt"}
     assert capfd.readouterr() == ("", "")
+    assert codes(go(tmp_path / "in", tmp_path / "out", debug=True)) == {"a.tif": "corrupt"}
+    assert "code" in capfd.readouterr().err
 
 
 @pytest.fixture
-def pool(source: Path, tmp_path: Path) -> Iterator[Pool]:
+def hold(tmp_path: Path) -> Iterator[int]:
+    """A descriptor that holds the staging folder."""
+    (tmp_path / "staging").mkdir()
+    descriptor = os.open(tmp_path / "staging", os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    yield descriptor
+    with suppress(OSError):
+        os.close(descriptor)
+
+
+@pytest.fixture
+def pool(source: Path, tmp_path: Path, hold: int) -> Iterator[Pool]:
     """A pool of one worker on IN, with a catalog in memory."""
     staging = tmp_path / "staging"
-    staging.mkdir()
     setup = wire.Setup(
         sources=bytes(source),
         renditions=bytes(tmp_path / "out"),
@@ -124,11 +143,9 @@ def pool(source: Path, tmp_path: Path) -> Iterator[Pool]:
         checksum=False,
         trusted_before_ns=time.time_ns(),
     )
-    hold = os.open(staging, os.O_RDONLY)
     pool = Pool(setup, staging, MemoryCatalog(), 1, deadline=60, hold=hold)
     yield pool
     pool.close()
-    os.close(hold)
 
 
 def outcome(pool: Pool) -> Settled | Lost:
@@ -199,6 +216,20 @@ def test_closing_the_pool_ends_workers_in_the_midst_of_their_jobs(pool: Pool, ch
     assert time.monotonic() - began < 1
     assert children.alive == []
     assert not pool.busy
+
+
+def test_a_worker_holds_the_staging_folder_as_long_as_it_lives(
+    pool: Pool, hold: int, tmp_path: Path, children: Children
+) -> None:
+    pool.submit(wire.Job("a.png"))
+    children[0].send_signal(signal.SIGSTOP)
+    os.close(hold)
+    again = os.open(tmp_path / "staging", os.O_RDONLY)
+    with pytest.raises(BlockingIOError):
+        fcntl.flock(again, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    pool.close()
+    fcntl.flock(again, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(again)
 
 
 def test_limits_are_those_of_the_recipe(source: Path, tmp_path: Path) -> None:

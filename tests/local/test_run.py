@@ -283,11 +283,15 @@ def test_a_source_that_changes_while_it_is_rendered_is_rendered_as_it_is_then(tm
         assert image.size == (30, 20)
 
 
-def test_a_source_that_goes_while_the_run_works_is_told_as_vanished(source: Path, out: Path) -> None:
-    events = run(options(source, out))
+def test_a_source_that_goes_while_the_run_works_is_told_as_vanished_and_keeps_its_renditions(
+    source: Path, out: Path
+) -> None:
+    go(source, out)
+    events = run(options(source, out, force=True))
     assert isinstance(next(events), Scanned)
     (source / "x/b.png").unlink()
     assert Vanished("x/b.png", late=True) in list(events)
+    assert len(renditions(out)) == 4
 
 
 def test_two_thousand_files_are_looked_through_in_a_moment(tmp_path: Path, out: Path) -> None:
