@@ -1,7 +1,7 @@
 """Bytes to checked header to pixels: the one door through which a source is opened.
 
 Every limit is held against what the container says before a pixel is decoded, and whatever a foreign decoder raises
-becomes an `ImageError`: a bad image is an answer. What a decoder does not report cannot fail: `decode_jpeg` says what
+becomes an `ImageError`: a bad image is an answer. What a decoder does not report cannot fail: `decode.jpeg` says what
 that is.
 """
 
@@ -14,7 +14,7 @@ from typing import Final
 from PIL import Image
 
 from imgpipe.core.containers import sniff
-from imgpipe.core.decode_reader import Reader
+from imgpipe.core.decode.reader import Reader
 from imgpipe.core.image import Header, Size
 from imgpipe.core.recipe import Format, Limits
 from imgpipe.errors import ImageError
@@ -111,35 +111,35 @@ def _reader(format_: Format, data: bytes) -> Reader:
     """Import the one reader that is needed: pi-heif alone takes longer to load than a JPEG to decode."""
     match format_:
         case Format.JPEG:
-            from imgpipe.core.decode_jpeg import JpegReader
+            from imgpipe.core.decode.jpeg import JpegReader
 
             return JpegReader(data)
         case Format.PNG:
-            from imgpipe.core.decode_png import PngReader
+            from imgpipe.core.decode.png import PngReader
 
             return PngReader(data)
         case Format.WEBP:
-            from imgpipe.core.decode_webp import WebpReader
+            from imgpipe.core.decode.webp import WebpReader
 
             return WebpReader(data)
         case Format.AVIF:
-            from imgpipe.core.decode_avif import AvifReader
+            from imgpipe.core.decode.avif import AvifReader
 
             return AvifReader(data)
         case Format.GIF:
-            from imgpipe.core.decode_gif import GifReader
+            from imgpipe.core.decode.gif import GifReader
 
             return GifReader(data)
         case Format.HEIC:
-            from imgpipe.core.decode_heic import HeicReader
+            from imgpipe.core.decode.heic import HeicReader
 
             return HeicReader(data)
         case Format.TIFF:
-            from imgpipe.core.decode_tiff import TiffReader
+            from imgpipe.core.decode.tiff import TiffReader
 
             return TiffReader(data)
         case Format.BMP:
-            from imgpipe.core.decode_bmp import BmpReader
+            from imgpipe.core.decode.bmp import BmpReader
 
             return BmpReader(data)
 

@@ -171,7 +171,10 @@ def _conflicts(preset: Preset, said: Table) -> Iterator[tuple[str, str]]:
     if preset.lossless and written in {Format.JPEG, Format.GIF}:
         yield "lossless", f'"{written}" is never lossless. Use the format "webp" or "png".'
     if preset.lossless and written is Format.AVIF:
-        yield "lossless", '"avif" comes within three levels of lossless at best. Use "webp" or "png", or a high quality.'
+        yield (
+            "lossless",
+            '"avif" comes within three levels of lossless at best. Use "webp" or "png".',
+        )
     if preset.lossless and written is Format.PNG:
         yield "lossless", '"png" is lossless by itself. Leave lossless out.'
     for key in ("quality", "max_bytes"):

@@ -162,7 +162,7 @@ def test_a_bomb_is_refused_before_memory_is_taken(bomb: Callable[[], bytes]) -> 
     program = (
         "import resource, sys\n"
         "from imgpipe.core.codec import open_source\n"
-        "from imgpipe.core import decode_jpeg, decode_png, decode_gif, decode_webp, decode_tiff, decode_bmp\n"
+        "from imgpipe.core.decode import jpeg, png, gif, webp, tiff, bmp\n"
         "from imgpipe.core.recipe import Limits\n"
         "from imgpipe.errors import ImageError\n"
         "held = 4096 * int(open('/proc/self/statm').read().split()[0]) if sys.platform == 'linux' else 2**40\n"
@@ -187,7 +187,7 @@ def test_shrinking_on_load_never_goes_below_what_is_needed(mode: str, size: Size
 
 def test_shrinking_on_load_shrinks() -> None:
     data = saved(picture((800, 600)), "JPEG")
-    assert [still(data, (800 // by, 600 // by)).width for by in (1, 2, 6, 20)] == [800, 400, 200, 100]
+    assert [still(data, (800 // by, 600 // by)).width for by in (1, 3, 6, 20)] == [800, 400, 200, 100]
 
 
 def test_a_shrunk_jpeg_needs_less_memory_unless_it_is_progressive() -> None:

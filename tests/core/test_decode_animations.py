@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from make_images import GIF_COLOURS, Part, Pixel, apng, gif, picture, saved
 from PIL import Image
 
-from imgpipe.core import decode_reader
 from imgpipe.core.codec import open_source
+from imgpipe.core.decode import reader
 from imgpipe.core.image import Size, Timing
 from imgpipe.core.recipe import Limits
 from imgpipe.errors import ImageError
@@ -162,9 +162,9 @@ def test_frames_beyond_counting_are_refused_while_the_file_is_walked(
 ) -> None:
     images = [picture().rotate(angle) for angle in (0, 90, 180)]
     data = saved(images[0], format_, save_all=True, append_images=images[1:])
-    monkeypatch.setattr(decode_reader, "MOST_FRAMES", 3)
+    monkeypatch.setattr(reader, "MOST_FRAMES", 3)
     assert timing(data) is not None
-    monkeypatch.setattr(decode_reader, "MOST_FRAMES", 2)
+    monkeypatch.setattr(reader, "MOST_FRAMES", 2)
     with pytest.raises(ImageError, match="more than 2 frames") as caught:
         timing(data)
     assert caught.value.code == "too_many_frames"

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from imgpipe.core import geometry
 from imgpipe.core.geometry import FOCUS, Crop
-from imgpipe.core.recipe import Fit, Gravity, Preset
+from imgpipe.core.image import Header
+from imgpipe.core.recipe import Fit, Format, Gravity, Preset
 
 sides = st.integers(1, 20_000)
 sources = st.tuples(sides, sides)
@@ -86,7 +87,7 @@ def test_nothing_but_fill_stretches(source: tuple[int, int], preset: Preset, gra
 def test_a_decoder_that_shrinks_to_the_decode_size_enlarges_no_crop(source: tuple[int, int], preset: Preset) -> None:
     plan = geometry.layout(source, preset, (0.5, 0.5))
     decoded = geometry.decode_size(source, [plan])
-    left, top, right, bottom = plan.crop.scaled(source, decoded)
+    left, top, right, bottom = plan.crop.within((0, 0, *decoded), source)
     if plan.size[0] <= plan.crop.width and plan.size[1] <= plan.crop.height:
         assert right - left >= plan.size[0] - 1e-6
         assert bottom - top >= plan.size[1] - 1e-6
@@ -97,6 +98,26 @@ def test_the_decode_size_is_that_of_the_hungriest_crop() -> None:
     square = geometry.layout((4032, 3024), Preset(name="s", fit=Fit.COVER, width=1500, height=1500), (0.5, 0.5))
     assert geometry.decode_size((4032, 3024), [web]) == (1600, 1200)
     assert geometry.decode_size((4032, 3024), [web, square]) == (2000, 1500)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_shrunk_decode_covers_a_fraction_of_its_last_pixels_wherever_these_lie(orientation: int) -> None:
+    stored = (1365, 2047)
+    header = Header(Format.JPEG, stored, orientation)
+    decoded = (171, 256)
+    upright = decoded if orientation <= 4 else decoded[::-1]
+    left, top, right, bottom = geometry.extent(header, upright)
+    width, height = header.upright
+    assert (right - left, bottom - top) == (width / 8, height / 8)
+    # Of the stored image the last column and row are empty in part; where an orientation puts them, the extent ends.
+    turns = {1: (0, 0), 2: (1, 0), 3: (1, 1), 4: (0, 1), 5: (0, 0), 6: (1, 0), 7: (1, 1), 8: (0, 1)}
+    assert (left > 0, top > 0) == tuple(map(bool, turns[orientation]))
+    assert right <= upright[0]
+    assert bottom <= upright[1]
+
+
+def test_a_full_decode_covers_all_of_its_pixels() -> None:
+    assert geometry.extent(Header(Format.JPEG, (1365, 2047)), (1365, 2047)) == (0, 0, 1365, 2047)
 
 
 def test_gravity_says_which_part_a_crop_keeps() -> None:
@@ -115,9 +136,7 @@ def test_gravity_says_where_a_mark_goes_and_the_margin_gives_way() -> None:
 
 
 @given(st.tuples(st.integers(7, 500), st.integers(7, 500)), st.tuples(st.integers(1, 200), st.integers(1, 200)))
-def test_tiles_cover_the_canvas_without_a_hole_wider_than_the_gap(
-    room: tuple[int, int], size: tuple[int, int]
-) -> None:
+def test_tiles_cover_the_canvas_without_a_hole_wider_than_the_gap(room: tuple[int, int], size: tuple[int, int]) -> None:
     gap = 7
     canvas = size[0] + room[0], size[1] + room[1]
     places = list(geometry.tiles(canvas, size, gap))

@@ -18,7 +18,8 @@ Box = tuple[int, int, int, int]
 
 
 def text(**settings: Any) -> Watermark:
-    return Watermark(**{"text": "PROOF", "font": FONT, "opacity": 1.0} | settings)
+    said: dict[str, Any] = {"text": "PROOF", "opacity": 1.0} | settings
+    return Watermark(font=FONT, **said)
 
 
 def logo(
@@ -26,7 +27,8 @@ def logo(
 ) -> Watermark:
     buffer = BytesIO()
     Image.new("RGBA", pixels, colour).save(buffer, "PNG")
-    return Watermark(**{"image": Asset("logo.png", buffer.getvalue()), "font": FONT, "opacity": 1.0} | settings)
+    said: dict[str, Any] = {"opacity": 1.0} | settings
+    return Watermark(image=Asset("logo.png", buffer.getvalue()), font=FONT, **said)
 
 
 def changed(watermark: Watermark, canvas: tuple[int, int] = CANVAS, background: str = "#405060") -> Box | None:

@@ -4,8 +4,8 @@ from io import BytesIO
 
 from PIL import BmpImagePlugin, Image
 
-from imgpipe.core.decode_modes import plain
-from imgpipe.core.decode_reader import Reader
+from imgpipe.core.decode.modes import plain
+from imgpipe.core.decode.reader import Reader
 from imgpipe.core.image import Header
 from imgpipe.core.recipe import Format
 

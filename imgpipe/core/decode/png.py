@@ -14,10 +14,10 @@ from typing import Final, NamedTuple
 from PIL import Image, PngImagePlugin
 
 from imgpipe.core.bmff import check_transfer
-from imgpipe.core.decode_compose import Leave, Patch, compose
-from imgpipe.core.decode_modes import plain
-from imgpipe.core.decode_reader import Reader, check_frames, corrupt, cut_off, timing
-from imgpipe.core.decode_tiff_tags import orientation
+from imgpipe.core.decode.compose import Leave, Patch, compose
+from imgpipe.core.decode.modes import plain
+from imgpipe.core.decode.reader import Reader, check_frames, corrupt, cut_off, timing
+from imgpipe.core.decode.tiff_tags import orientation
 from imgpipe.core.image import Header, Metadata, Size
 from imgpipe.core.recipe import Format
 

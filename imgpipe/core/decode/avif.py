@@ -11,9 +11,9 @@ from io import BytesIO
 from PIL import AvifImagePlugin, Image
 
 from imgpipe.core import bmff
-from imgpipe.core.decode_modes import plain
-from imgpipe.core.decode_reader import Reader, check_frames, timing
-from imgpipe.core.decode_tiff_tags import orientation
+from imgpipe.core.decode.modes import plain
+from imgpipe.core.decode.reader import Reader, check_frames, timing
+from imgpipe.core.decode.tiff_tags import orientation
 from imgpipe.core.image import Header, Metadata
 from imgpipe.core.recipe import Format
 

@@ -9,9 +9,9 @@ from typing import Final
 
 from PIL import Image, WebPImagePlugin
 
-from imgpipe.core.decode_modes import plain
-from imgpipe.core.decode_reader import Reader, check_frames, corrupt, timing
-from imgpipe.core.decode_tiff_tags import orientation
+from imgpipe.core.decode.modes import plain
+from imgpipe.core.decode.reader import Reader, check_frames, corrupt, timing
+from imgpipe.core.decode.tiff_tags import orientation
 from imgpipe.core.image import Header, Metadata, Size
 from imgpipe.core.recipe import Format
 from imgpipe.errors import ImageError

@@ -9,8 +9,8 @@ import pi_heif
 from PIL import Image
 
 from imgpipe.core import bmff
-from imgpipe.core.decode_modes import plain
-from imgpipe.core.decode_reader import Reader
+from imgpipe.core.decode.modes import plain
+from imgpipe.core.decode.reader import Reader
 from imgpipe.core.image import Header, Metadata
 from imgpipe.core.recipe import Format
 

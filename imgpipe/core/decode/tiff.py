@@ -10,9 +10,9 @@ from typing import Final
 from PIL import Image, TiffImagePlugin
 
 from imgpipe.core.containers import RAW, unsupported
-from imgpipe.core.decode_modes import plain
-from imgpipe.core.decode_reader import Reader, cut_off
-from imgpipe.core.decode_tiff_tags import first_directory
+from imgpipe.core.decode.modes import plain
+from imgpipe.core.decode.reader import Reader, cut_off
+from imgpipe.core.decode.tiff_tags import first_directory
 from imgpipe.core.image import Header, Metadata
 from imgpipe.core.recipe import Format
 

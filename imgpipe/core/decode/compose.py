@@ -11,7 +11,7 @@ from enum import Enum, auto
 
 from PIL import Image
 
-from imgpipe.core.decode_modes import plain
+from imgpipe.core.decode.modes import plain
 from imgpipe.core.image import Size
 
 

@@ -15,7 +15,7 @@ from imgpipe.errors import ImageError
 
 
 class Reader(ABC):
-    """One source: its header, what decoding it will take, and its pixels as `decode_modes.plain` images."""
+    """One source: its header, what decoding it will take, and its pixels as `decode.modes.plain` images."""
 
     header: Header
 

@@ -11,9 +11,9 @@ from typing import Final
 
 from PIL import GifImagePlugin, Image
 
-from imgpipe.core.decode_compose import Leave, Patch, compose
-from imgpipe.core.decode_modes import plain
-from imgpipe.core.decode_reader import Reader, check_frames, corrupt, cut_off, timing
+from imgpipe.core.decode.compose import Leave, Patch, compose
+from imgpipe.core.decode.modes import plain
+from imgpipe.core.decode.reader import Reader, check_frames, corrupt, cut_off, timing
 from imgpipe.core.image import Header, Size
 from imgpipe.core.recipe import Format
 

@@ -13,9 +13,9 @@ from typing import Final
 
 from PIL import Image, JpegImagePlugin
 
-from imgpipe.core.decode_modes import plain
-from imgpipe.core.decode_reader import Reader, corrupt, cut_off
-from imgpipe.core.decode_tiff_tags import orientation
+from imgpipe.core.decode.modes import plain
+from imgpipe.core.decode.reader import Reader, corrupt, cut_off
+from imgpipe.core.decode.tiff_tags import orientation
 from imgpipe.core.image import Header, Metadata, Size
 from imgpipe.core.recipe import Format
 from imgpipe.errors import ImageError
@@ -27,7 +27,7 @@ _FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE: Final = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _MOST_SEGMENTS: Final = 20_000
 """Enough for a gigabyte of metadata."""
-_FACTORS: Final = {8: 12.0, 4: 5.2, 2: 2.0}
+_FACTORS: Final = {8: 12.0, 4: 5.2, 2: 2.2}
 """libjpeg's factor -> how much smaller than the source the target has to be. It shrinks by four and by eight with
 little more than a box, and what that folds back shows unless some resize follows: with these figures, renditions of
 photographs stay above 40 dB against those of a full decode."""
