@@ -23,7 +23,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "adapters.s3": ("imgpipe.worker.ports", "msgspec", "boto3", "botocore"),
     "adapters.dynamodb": ("imgpipe.worker.ports", "msgspec", "boto3", "botocore"),
     "lambda_function": ("imgpipe.worker", "imgpipe.adapters", "imgpipe.core", "boto3", "botocore"),
-    "deploy": ("imgpipe.deploy", "imgpipe.worker.ports", "imgpipe.adapters", "msgspec", "boto3", "botocore", *RECIPES),
+    "deploy": (
+        "imgpipe.deploy", "imgpipe.worker.ports", "imgpipe.adapters", "msgspec", "boto3", "botocore", "uv", *RECIPES,
+    ),
     "remote": ("imgpipe.remote", "imgpipe.worker.ports", "imgpipe.adapters", "msgspec", "boto3", "botocore", *RECIPES),
     "local": (
         "imgpipe.local", "imgpipe.worker", "imgpipe.adapters", "imgpipe.deploy", "imgpipe.remote", "imgpipe.core",

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from imgpipe import __version__
-from imgpipe.cli import init, process_local, recipe, samples
+from imgpipe.cli import bundle, init, process_local, recipe, samples
 
 app = typer.Typer(
     add_completion=False,
@@ -25,6 +25,7 @@ app.command()(process_local.process_local)
 app.command()(samples.samples)
 app.command()(init.init)
 app.add_typer(recipe.app)
+app.command()(bundle.bundle)
 
 
 def answer_version(asked: bool) -> None:
