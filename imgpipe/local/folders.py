@@ -24,6 +24,15 @@ ORPHANS: Final = 10.0
 
 def check(source: Path, out: Path, recipe: Recipe) -> None:
     """Refuse, by raising UsageError, an IN and an OUT that cannot go together; nothing is written to find out."""
+    try:
+        _check(source, out, [out / name for name in (STAGING, *(preset.name for preset in recipe.presets))])
+    except OSError as error:
+        raise UsageError(
+            f"IN or OUT cannot be looked at: {error.filename}: {error.strerror}.", "Give folders that you may use."
+        ) from error
+
+
+def _check(source: Path, out: Path, written: Iterable[Path]) -> None:
     if not source.exists():
         raise UsageError(f"IN does not exist: {source}.", "Give a folder of images, or one image.")
     if not source.is_dir() and not source.is_file():
@@ -32,7 +41,7 @@ def check(source: Path, out: Path, recipe: Recipe) -> None:
         raise UsageError(f"OUT is not a folder: {out}.", "Give a folder, which may be one that does not exist yet.")
     if source.is_dir() and _lies_in(out, (source,)):
         raise UsageError(f"OUT lies in IN: {out}.", "Give a folder outside IN, since IN is never written to.")
-    if _lies_in(source, [out / name for name in (STAGING, *(preset.name for preset in recipe.presets))]):
+    if _lies_in(source, written):
         raise UsageError(f"IN lies where OUT's own files go: {source}.", "Give another OUT.")
 
 

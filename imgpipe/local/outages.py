@@ -13,7 +13,7 @@ _REMEDIES: Final = {
     errno.EDQUOT: "Make room in your quota and run the command again.",
     errno.EROFS: "Choose an OUT on a disk that can be written.",
     errno.EACCES: "Give yourself the permission and run the command again.",
-    errno.EPERM: "Give yourself the permission and run the command again.",
+    errno.EBUSY: "Run the command again once it is completely written.",
     errno.ENOENT: "Mend or remove the link if it is one, and run the command again.",
     errno.ELOOP: "Remove the link that leads back to itself.",
 }
@@ -21,14 +21,21 @@ _REMEDIES: Final = {
 
 def trouble(key: str, error: Exception) -> Trouble:
     """The trouble that `error` is for `key`."""
-    text = "".join(traceback.format_exception(error))
+    text = _clean("".join(traceback.format_exception(error)))
     match error:
-        case OSError(errno=int() as number):
+        case OSError():
+            number = error.errno or errno.EIO
             place = f": {error.filename}" if error.filename else ""
+            message = _clean(f"The system says: {error.strerror or error}{place}.")
             remedy = _REMEDIES.get(number, "Mend that and run the command again.")
-            return Trouble(key, f"The system says: {error.strerror}{place}.", remedy, text, number in _ENDS_RUN)
+            return Trouble(key, message, remedy, text, number in _ENDS_RUN)
         case Retry():
             message = "It kept changing while it was read."
-            return Trouble(key, message, "Run the command again once it is completely written.", text)
-    message = f"imgpipe has a fault here: {type(error).__name__}: {error}."
+            return Trouble(key, message, _REMEDIES[errno.EBUSY], text)
+    message = _clean(f"imgpipe has a fault here: {type(error).__name__}: {error}.")
     return Trouble(key, message, "Run the command again with --debug, and report what it says.", text)
+
+
+def _clean(text: str) -> str:
+    """`text` with what is not UTF-8 in the names of files made readable."""
+    return text.encode(errors="backslashreplace").decode()

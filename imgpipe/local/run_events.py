@@ -148,4 +148,5 @@ class Tally:
 
     def summary(self) -> Summary:
         """The numbers up to now."""
-        return Summary(**self._counts, seconds=time.monotonic() - self._began)
+        counts = self._counts | Counter(left=0)  # not below: trouble may be with more than images
+        return Summary(**counts, seconds=time.monotonic() - self._began)

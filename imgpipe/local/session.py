@@ -119,10 +119,10 @@ class Session:
         waiting = iter(jobs)
         while True:
             while self._pool.free and not self.stopped and (job := next(waiting, None)):
-                if job.removed or (self._scanner.root / job.key).exists():
-                    self._pool.submit(job)
-                else:
+                if not job.removed and _is_gone(self._scanner.root / job.key):
                     yield Vanished(job.key, late=True)
+                else:
+                    self._pool.submit(job)
             if not self._pool.busy:
                 return
             outcomes = self._pool.wait(TICK)
@@ -174,6 +174,16 @@ class Session:
             case Trouble() | Finished(record=Record(status="failed")):
                 self.stopped = self.stopped or self._options.fail_fast
         return event
+
+
+def _is_gone(path: Path) -> bool:
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return True
+    except OSError:  # the worker will say which
+        return False
+    return False
 
 
 def _is_older(path: Path, than: Path) -> bool:

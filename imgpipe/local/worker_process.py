@@ -113,11 +113,12 @@ def _prepare(parent: Connection, setup_path: str) -> Callable[[wire.Job], wire.E
 
 
 def _bound_memory(megabytes: float) -> None:
-    """Let this process take at most `megabytes` (of a million bytes) more than it holds now."""
-    if sys.platform != "linux":
-        return  # elsewhere the limit does not count what an allocator maps
+    """Let this process take at most `megabytes` (of a million bytes) more than it holds now, and leave no core file."""
     import resource
 
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform != "linux":
+        return  # elsewhere the limit does not count what an allocator maps
     held = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
     hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
     resource.setrlimit(resource.RLIMIT_DATA, (held + int(megabytes * 1_000_000), hard))
