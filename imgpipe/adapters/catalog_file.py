@@ -131,8 +131,9 @@ class FileCatalog:
                 os.close(file)
                 self._rewritten.unlink(missing_ok=True)
                 raise
-            os.close(self._file)
+            replaced = self._file
             self._file, self._lines, self._end = file, moved, end
+            os.close(replaced)  # last: interrupted in between, `close` must not find a descriptor that is gone
 
     def close(self) -> None:
         """Let the file go."""

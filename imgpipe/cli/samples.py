@@ -12,7 +12,7 @@ def samples(
 ) -> None:
     """Draw a handful of sample pictures to try imgpipe on.
 
-    Nothing is downloaded, and nothing that is already there is overwritten. Their paths are printed as they appear.
+    Nothing is downloaded; what is already there stays as it is. Their paths are printed as they appear.
 
     Example:
 
@@ -27,4 +27,5 @@ def samples(
         typer.echo(console.printable(str(path)))
         drawn += 1
     quoted = console.printable(shlex.quote(str(folder)))
-    typer.echo(f"Drew {drawn} files. Try them with: imgpipe process-local {quoted} ./out", err=True)
+    said = f"Drew {drawn} files." if drawn else "All samples are there already."
+    typer.echo(f"{said} Try them with: imgpipe process-local {quoted} ./out", err=True)

@@ -13,6 +13,8 @@ def test_samples_prints_what_it_drew_and_never_overwrites(tmp_path: Path) -> Non
     assert "imgpipe process-local 'a folder' ./out" in done.stderr
 
     drawn[-1].write_bytes(b"mine")
+    drawn[0].unlink()
     again = imgpipe("samples", "a folder", cwd=tmp_path)
-    assert (again.returncode, again.stdout) == (2, "")
+    assert (again.returncode, [tmp_path / line for line in again.stdout.splitlines()]) == (0, drawn[:1])
     assert drawn[-1].read_bytes() == b"mine"
+    assert "All samples are there already." in imgpipe("samples", "a folder", cwd=tmp_path).stderr

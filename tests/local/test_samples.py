@@ -100,13 +100,13 @@ def test_the_same_bytes_are_drawn_again(folder: Path) -> None:
         assert samples.SAMPLES[name]() == (folder / name).read_bytes()
 
 
-def test_an_existing_file_is_refused_before_anything_is_drawn(tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(UsageError) as refusal:
-        samples.draw(tmp_path)
-    assert "notes.txt" in refusal.value.message
-    assert [path.name for path in tmp_path.rglob("*")] == ["notes.txt"]
-    assert (tmp_path / "notes.txt").read_text() == "mine"
+def test_a_sample_that_is_there_already_is_left_alone(tmp_path: Path) -> None:
+    for name in samples.SAMPLES:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("mine")
+    (tmp_path / "notes.txt").unlink()
+    assert list(samples.draw(tmp_path)) == [tmp_path / "notes.txt"]
+    assert (tmp_path / "forest.webp").read_text() == "mine"
 
 
 def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:

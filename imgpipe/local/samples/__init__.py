@@ -14,7 +14,7 @@ from typing import Final
 from PIL import Image
 
 from imgpipe.errors import UsageError
-from imgpipe.local import samples_land, samples_lighthouse, samples_studio, samples_travel
+from imgpipe.local.samples import land, lighthouse, studio, travel
 
 ORIENTATION, MAKE, ARTIST, COPYRIGHT, TAKEN, GPS = 0x0112, 0x010F, 0x013B, 0x8298, 0x0132, 0x8825
 """Tags of EXIF 2.32."""
@@ -40,7 +40,7 @@ def photo(draw: Callable[[], Image.Image], orientation: int = 1, profile: str | 
     picture, turn = draw(), STORED[orientation]
     if turn is not None:
         picture = picture.transpose(turn)
-    icc = files("imgpipe.local").joinpath(profile).read_bytes() if profile else None
+    icc = files(__name__).joinpath(profile).read_bytes() if profile else None
     return encoded(picture, "JPEG", quality=90, exif=exif, icc_profile=icc)
 
 
@@ -66,32 +66,28 @@ def encoded(picture: Image.Image, kind: str, **options: object) -> bytes:
 
 
 SAMPLES: Final[dict[str, Callable[[], bytes]]] = {
-    "mountains/evening.jpg": partial(photo, samples_land.evening),
-    "mountains/panorama.jpg": partial(photo, samples_land.panorama),
-    "travel/dunes.jpg": partial(photo, samples_land.dunes, orientation=6),
-    "travel/harbour at night.jpg": partial(photo, samples_travel.harbour, orientation=3),
-    "travel/balloons.jpg": partial(photo, samples_travel.balloons, profile=WIDE_GAMUT),
-    "travel/lighthouse.gif": partial(animation, samples_lighthouse.lighthouse),
-    "studio/still life.tiff": partial(still, samples_studio.still_life, "TIFF", compression="tiff_lzw"),
-    "studio/bubbles.png": partial(still, samples_studio.bubbles, "PNG", compress_level=6),
-    "forest.webp": partial(still, samples_land.forest, "WEBP", quality=85, method=2),
+    "mountains/evening.jpg": partial(photo, land.evening),
+    "mountains/panorama.jpg": partial(photo, land.panorama),
+    "travel/dunes.jpg": partial(photo, land.dunes, orientation=6),
+    "travel/harbour at night.jpg": partial(photo, travel.harbour, orientation=3),
+    "travel/balloons.jpg": partial(photo, travel.balloons, profile=WIDE_GAMUT),
+    "travel/lighthouse.gif": partial(animation, lighthouse.lighthouse),
+    "studio/still life.tiff": partial(still, studio.still_life, "TIFF", compression="tiff_lzw"),
+    "studio/bubbles.png": partial(still, studio.bubbles, "PNG", compress_level=6),
+    "forest.webp": partial(still, land.forest, "WEBP", quality=85, method=2),
     "notes.txt": NOTES.encode,
 }
 """Path in the folder -> the file's bytes."""
 
 
 def draw(folder: Path) -> Iterator[Path]:
-    """Draw the samples into `folder`, yielding the path of each as it appears, whole.
+    """Draw the samples that `folder` does not hold yet, yielding the path of each as it appears, whole.
 
-    Raises UsageError, before anything is drawn, where one of them exists already: nothing is overwritten.
+    What is there stays as it is. Raises UsageError, before anything is drawn, where `folder` is something else.
     """
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is not a folder.", "Name a folder; it is made where there is none.")
-    paths = {folder / name: sample for name, sample in SAMPLES.items()}
-    for path in paths:
-        if path.exists():
-            raise UsageError(f"{path} exists already.", "Name another folder, or move that one away.")
-    return (written(path, sample()) for path, sample in paths.items())
+    return (written(folder / name, sample()) for name, sample in SAMPLES.items() if not (folder / name).exists())
 
 
 def written(path: Path, data: bytes) -> Path:

@@ -7,7 +7,7 @@ import math
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-from imgpipe.local.samples_paint import chance, glow, lit, mix, sky, whole
+from imgpipe.local.samples.paint import chance, glow, lit, mix, sky, whole
 
 FRAMES = 24
 SIZE = WIDTH, HEIGHT = (640, 420)

@@ -8,8 +8,8 @@ from random import Random
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-from imgpipe.local.samples_land import clouds, ridge, still_water
-from imgpipe.local.samples_paint import (
+from imgpipe.local.samples.land import clouds, ridge, still_water
+from imgpipe.local.samples.paint import (
     Colour,
     chance,
     glow,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageMath
 
-from imgpipe.local.samples_paint import Colour, Stops, glow, grain, levels, lit, noise, scaled, sky, tone, vignette
+from imgpipe.local.samples.paint import Colour, Stops, glow, grain, levels, lit, noise, scaled, sky, tone, vignette
 
 BICUBIC = Image.Resampling.BICUBIC
 

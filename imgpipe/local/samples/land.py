@@ -8,7 +8,7 @@ from random import Random
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageMath, ImageOps
 
-from imgpipe.local.samples_paint import (
+from imgpipe.local.samples.paint import (
     Colour,
     Size,
     below,
