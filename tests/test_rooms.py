@@ -24,7 +24,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "adapters.dynamodb": ("imgpipe.worker.ports", "msgspec", "boto3", "botocore"),
     "lambda_function": ("imgpipe.worker", "imgpipe.adapters", "imgpipe.core", "boto3", "botocore"),
     "deploy": (
-        "imgpipe.deploy", "imgpipe.worker.ports", "imgpipe.adapters", "msgspec", "boto3", "botocore", "uv", *RECIPES,
+        "imgpipe.deploy", "imgpipe.remote", "imgpipe.worker.ports", "imgpipe.adapters", "msgspec", "boto3", "botocore",
+        "uv", "yaml", *RECIPES,
     ),
     "remote": ("imgpipe.remote", "imgpipe.worker.ports", "imgpipe.adapters", "msgspec", "boto3", "botocore", *RECIPES),
     "local": (
