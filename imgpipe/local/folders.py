@@ -77,13 +77,6 @@ def staging(out: Path) -> Iterator[tuple[Path, int]]:
         _remove(folder)
 
 
-def usable_cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _hold(folder: Path) -> int:
     descriptor = os.open(folder, os.O_RDONLY)
     end = time.monotonic() + ORPHANS

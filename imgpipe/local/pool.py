@@ -5,6 +5,7 @@ and hands out what came of the jobs. A lost worker is replaced with the next job
 """
 
 import errno
+import os
 import signal
 import subprocess
 import sys
@@ -25,6 +26,13 @@ STARTUP: Final = 60.0
 STARTS: Final = 3
 """How many workers may die before they are ready."""
 _PROGRAM: Final = "import sys; sys.path[:] = {path}; from imgpipe.local.worker_process import main; main({fd}, {setup})"
+
+
+def usable_cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class Settled(NamedTuple):
@@ -149,12 +157,10 @@ class Pool:
         wire.send(worker.parent, worker.job)
 
     def _hear(self, worker: _Worker) -> list[Settled | Lost]:
-        match wire.from_worker(worker.parent):
-            case wire.Get(key):
-                wire.send(worker.parent, self._get(key))
-            case wire.Put() as put:
-                worker.wrote = True
-                wire.send(worker.parent, self._put(put))
+        match wire.heard(worker.parent):
+            case wire.Get() | wire.Put() as question:
+                worker.wrote = worker.wrote or isinstance(question, wire.Put)
+                wire.send(worker.parent, self._answer(question))
             case wire.Ready():
                 worker.ready = True
                 self._give(worker)
@@ -168,20 +174,15 @@ class Pool:
                 return [Settled(worker.job, ended, worker.wrote)]
         return []
 
-    def _get(self, key: str) -> wire.ToWorker:
+    def _answer(self, question: wire.Get | wire.Put) -> wire.Answer:
         try:
-            entry = self._catalog.get(key)
-        except OSError as error:
-            return _refused(error)
-        return wire.Got(*entry) if entry else wire.Got()
-
-    def _put(self, put: wire.Put) -> wire.ToWorker:
-        try:
-            return wire.Written(self._catalog.put(put.record, put.revision))
+            if isinstance(question, wire.Get):
+                return wire.Answer(entry=self._catalog.get(question.key))
+            return wire.Answer(revision=self._catalog.put(question.record, question.revision))
         except Conflict:
-            return wire.Refused()
+            return wire.Answer(conflict=True)
         except OSError as error:
-            return _refused(error)
+            return wire.Answer(errno=error.errno or errno.EIO, message=error.strerror or str(error))
 
     def _overdue(self) -> list[Lost]:
         """End what is past its deadline. A second at most is counted for each look, whatever the clock says: that a
@@ -236,10 +237,6 @@ def _cause(status: int) -> tuple[str, str]:
     if status < 0:
         return "decoder_crashed", f"The process that rendered it crashed ({signal.Signals(-status).name})."
     return "decoder_crashed", f"The process that rendered it ended with status {status}."
-
-
-def _refused(error: OSError) -> wire.Refused:
-    return wire.Refused(error.errno or errno.EIO, error.strerror or str(error))
 
 
 def _no_start(reason: str) -> ImgpipeError:

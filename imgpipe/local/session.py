@@ -13,7 +13,7 @@ from imgpipe.errors import Retry, UsageError
 from imgpipe.local import contact_sheet, folders
 from imgpipe.local.options import Options
 from imgpipe.local.outages import trouble
-from imgpipe.local.pool import Lost, Pool, Settled
+from imgpipe.local.pool import Lost, Pool, Settled, usable_cores
 from imgpipe.local.reconcile import Judge, known_sources, vanished
 from imgpipe.local.run_events import Event, Finished, Pruned, Scanned, Tick, Trouble, Unchanged, Vanished
 from imgpipe.local.scan import Found, Scan, Scanner
@@ -55,7 +55,7 @@ class Session:
                 setup,
                 staging,
                 self._catalog,
-                options.workers or folders.usable_cores(),
+                options.workers or usable_cores(),
                 deadline=options.deadline,
                 hold=hold,
                 debug=options.debug,

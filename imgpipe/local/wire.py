@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from imgpipe.core.recipe import Recipe
 from imgpipe.local.run_events import Trouble
-from imgpipe.worker.ports import Record
+from imgpipe.worker.ports import Entry, Record
 
 
 class Setup(Struct, frozen=True):
@@ -25,7 +25,7 @@ class Setup(Struct, frozen=True):
     trusted_before_ns: int
 
 
-class Job(Struct, frozen=True, tag=True):
+class Job(Struct, frozen=True):
     """One source to bring up to date: `removed` where it vanished, `force` where its record is not to be trusted.
 
     `version` is its version by size and time, where the record has one by content that it may replace.
@@ -37,23 +37,13 @@ class Job(Struct, frozen=True, tag=True):
     version: str | None = None
 
 
-class Got(Struct, frozen=True, tag=True):
-    """The answer to `Get`: a catalog entry; no revision where there is none."""
+class Answer(Struct, frozen=True):
+    """The answer to `Get` (`entry`) or `Put` (`revision`), or why there is none: a conflict, or an `errno`."""
 
-    record: Record | None = None
-    revision: int | None = None
-
-
-class Written(Struct, frozen=True, tag=True):
-    """The answer to `Put`: the new revision."""
-
-    revision: int
-
-
-class Refused(Struct, frozen=True, tag=True):
-    """The answer to a `Get` or a `Put` that failed: for the system's reason, or (no `errno`) on a conflict."""
-
-    errno: int | None = None
+    entry: Entry | None = None
+    revision: int = 0
+    conflict: bool = False
+    errno: int = 0
     message: str = ""
 
 
@@ -82,24 +72,29 @@ class Ended(Struct, frozen=True, tag=True):
     out_of_memory: bool = False
 
 
-ToWorker = Job | Got | Written | Refused
 ToParent = Ready | Get | Put | Ended
 
 _encoder = msgspec.msgpack.Encoder()
-_to_worker: msgspec.msgpack.Decoder[ToWorker] = msgspec.msgpack.Decoder(ToWorker)
+_jobs: msgspec.msgpack.Decoder[Job] = msgspec.msgpack.Decoder(Job)
+_answers: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)
 _to_parent: msgspec.msgpack.Decoder[ToParent] = msgspec.msgpack.Decoder(ToParent)
 
 
-def send(connection: Connection, message: ToWorker | ToParent) -> None:
+def send(connection: Connection, message: Job | Answer | ToParent) -> None:
     """Send `message`. Raises OSError where the other side is gone."""
     connection.send_bytes(_encoder.encode(message))
 
 
-def from_worker(connection: Connection) -> ToParent:
+def heard(connection: Connection) -> ToParent:
     """The worker's next message. Raises EOFError or OSError where it is gone."""
     return _to_parent.decode(connection.recv_bytes())
 
 
-def from_parent(connection: Connection) -> ToWorker:
-    """The parent's next message. Raises EOFError or OSError where it is gone."""
-    return _to_worker.decode(connection.recv_bytes())
+def next_job(connection: Connection) -> Job:
+    """The parent's next job. Raises EOFError or OSError where it is gone."""
+    return _jobs.decode(connection.recv_bytes())
+
+
+def answer(connection: Connection) -> Answer:
+    """The parent's answer to what was asked. Raises EOFError or OSError where it is gone."""
+    return _answers.decode(connection.recv_bytes())

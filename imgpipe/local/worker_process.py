@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Final
@@ -35,21 +36,18 @@ class PipeCatalog:
         self._parent = parent
 
     def get(self, key: str) -> Entry | None:
-        answer = self._ask(wire.Get(key), key)
-        if isinstance(answer, wire.Got) and answer.record and answer.revision is not None:
-            return Entry(answer.record, answer.revision)
-        return None
+        return self._ask(wire.Get(key), key).entry
 
     def put(self, record: Record, revision: int | None) -> int:
-        answer = self._ask(wire.Put(record, revision), record.key)
-        assert isinstance(answer, wire.Written)  # noqa: S101 - the protocol's promise
-        return answer.revision
+        return self._ask(wire.Put(record, revision), record.key).revision
 
-    def _ask(self, question: wire.Get | wire.Put, key: str) -> wire.ToWorker:
+    def _ask(self, question: wire.Get | wire.Put, key: str) -> wire.Answer:
         wire.send(self._parent, question)
-        answer = wire.from_parent(self._parent)
-        if isinstance(answer, wire.Refused):
-            raise OSError(answer.errno, answer.message) if answer.errno else Conflict(key)
+        answer = wire.answer(self._parent)
+        if answer.conflict:
+            raise Conflict(key)
+        if answer.errno:
+            raise OSError(answer.errno, answer.message)
         return answer
 
 
@@ -64,8 +62,9 @@ def main(descriptor: int, setup_path: str) -> None:
         wire.send(parent, wire.Ended(trouble=trouble("", error)))
         return
     wire.send(parent, wire.Ready())
-    while isinstance(job := wire.from_parent(parent), wire.Job):
-        wire.send(parent, work(job))
+    with suppress(EOFError, OSError):
+        while True:
+            wire.send(parent, work(wire.next_job(parent)))
 
 
 def _end_with_parent() -> None:
@@ -79,14 +78,12 @@ def _prepare(parent: Connection, setup_path: str) -> Callable[[wire.Job], wire.E
     from imgpipe.worker.handler import handle
 
     setup = msgspec.msgpack.decode(Path(setup_path).read_bytes(), type=wire.Setup)
-    staging = Path(os.fsdecode(setup.staging))
     sources = FolderStore(
         Path(os.fsdecode(setup.sources)),
-        staging=staging,
         checksum=setup.checksum,
         trusted_before_ns=setup.trusted_before_ns,
     )
-    renditions = FolderStore(Path(os.fsdecode(setup.renditions)), staging=staging)
+    renditions = FolderStore(Path(os.fsdecode(setup.renditions)), Path(os.fsdecode(setup.staging)))
     catalog = PipeCatalog(parent)
     _bound_memory(setup.recipe.limits.max_memory_megabytes + OVERHEAD_MEGABYTES)
 
