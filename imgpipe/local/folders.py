@@ -3,6 +3,7 @@
 IN is never written to; therefore OUT may not lie in it, and IN may not lie where OUT's own files go.
 """
 
+import errno
 import fcntl
 import os
 import shutil
@@ -45,16 +46,17 @@ def _check(source: Path, out: Path, written: Iterable[Path]) -> None:
         raise UsageError(f"IN lies where OUT's own files go: {source}.", "Give another OUT.")
 
 
-def prepare(out: Path) -> Path:
-    """Make OUT where it is missing. Raises UsageError where it cannot be written."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        if os.access(out, os.W_OK | os.X_OK):
-            return out
-        reason = "no permission"
-    except OSError as error:
-        reason = str(error.strerror)
-    raise UsageError(f"OUT cannot be written: {out}: {reason}.", "Give another folder, or yourself the permission.")
+def prepare(out: Path) -> None:
+    """Make OUT where it is missing. Raises OSError where it cannot be written."""
+    out.mkdir(parents=True, exist_ok=True)
+    if not os.access(out, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(out))
+
+
+def unwritable(out: Path, error: OSError) -> UsageError:
+    """The refusal of an OUT that gave `error` before anything was done."""
+    place = f": {error.filename}" if error.filename else ""
+    return UsageError(f"OUT cannot be written: {out}: {error.strerror}{place}.", "Mend that, or give another folder.")
 
 
 @contextmanager

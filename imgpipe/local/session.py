@@ -36,33 +36,39 @@ class Session:
         self._resources = ExitStack()
 
     def __enter__(self) -> Self:
-        options = self._options
-        out = folders.prepare(options.out)
         with ExitStack() as resources:
-            self._catalog = resources.enter_context(FileCatalog(out / folders.CATALOG))
-            staging, hold = resources.enter_context(folders.staging(out))
-            self._renditions = FolderStore(out, staging)
-            self._folds_case = folds_case(staging)
-            setup = Setup(
-                sources=bytes(self._scanner.root),
-                renditions=bytes(out),
-                staging=bytes(staging),
-                recipe=options.recipe,
-                checksum=options.checksum,
-                trusted_before_ns=self._trusted_before_ns,
-            )
-            self._pool = Pool(
-                setup,
-                staging,
-                self._catalog,
-                options.workers or usable_cores(),
-                deadline=options.deadline,
-                hold=hold,
-                debug=options.debug,
-            )
-            resources.callback(self._pool.close)
+            try:
+                self._open(resources)
+            except OSError as error:
+                raise folders.unwritable(self._options.out, error) from error
             self._resources = resources.pop_all()
         return self
+
+    def _open(self, resources: ExitStack) -> None:
+        options, out = self._options, self._options.out
+        folders.prepare(out)
+        self._catalog = resources.enter_context(FileCatalog(out / folders.CATALOG))
+        staging, hold = resources.enter_context(folders.staging(out))
+        self._renditions = FolderStore(out, staging)
+        self._folds_case = folds_case(staging)
+        setup = Setup(
+            sources=bytes(self._scanner.root),
+            renditions=bytes(out),
+            staging=bytes(staging),
+            recipe=options.recipe,
+            checksum=options.checksum,
+            trusted_before_ns=self._trusted_before_ns,
+        )
+        self._pool = Pool(
+            setup,
+            staging,
+            self._catalog,
+            options.workers or usable_cores(),
+            deadline=options.deadline,
+            hold=hold,
+            debug=options.debug,
+        )
+        resources.callback(self._pool.close)
 
     def __exit__(self, *_: object) -> None:
         self._resources.close()

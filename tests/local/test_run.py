@@ -324,6 +324,7 @@ def test_two_thousand_files_are_looked_through_in_a_moment(tmp_path: Path, out: 
         ("out/web/y/c.png", "out", "IN lies where OUT's own files go"),
         ("in", "in/a.jpg/out", "OUT lies in IN"),
         ("in", "out/web/y/c.png/out", "OUT cannot be written"),
+        ("in", "locked", "OUT cannot be written: .*catalog.jsonl"),
         ("in", "n" * 300, "cannot be looked at"),
     ],
 )
@@ -333,6 +334,7 @@ def test_what_cannot_go_together_is_refused_before_anything_is_written(
     draw(tmp_path / "in/a.jpg")
     draw(tmp_path / "out/web/y/c.png")
     (tmp_path / "link").symlink_to("in")
+    (tmp_path / "locked/catalog.jsonl").mkdir(parents=True)
     before = tree(tmp_path)
     with pytest.raises(UsageError, match=said):
         go(tmp_path / source, tmp_path / out)
