@@ -11,7 +11,7 @@ import io
 import re
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -40,7 +40,7 @@ class Part:
     """One thing in the bundle, such as a library: what it is, with its version, and its files by path."""
 
     name: str
-    files: Mapping[str, bytes]
+    files: Mapping[str, bytes] = field(repr=False)
 
     @property
     def unpacked(self) -> int:
