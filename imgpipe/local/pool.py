@@ -24,7 +24,7 @@ from imgpipe.worker.ports import Catalog
 STARTUP: Final = 60.0
 """Seconds in which a worker must have imported what it needs."""
 STARTS: Final = 3
-"""How many workers may die before they are ready."""
+"""How many workers in a row may die before they are ready."""
 _PROGRAM: Final = "import sys; sys.path[:] = {path}; from imgpipe.local.worker_process import main; main({fd}, {setup})"
 
 
@@ -162,7 +162,7 @@ class Pool:
                 worker.wrote = worker.wrote or isinstance(question, wire.Put)
                 wire.send(worker.parent, self._answer(question))
             case wire.Ready():
-                worker.ready = True
+                worker.ready, self._starts_lost = True, 0
                 self._give(worker)
             case wire.Ended() as ended:
                 if not worker.ready:
