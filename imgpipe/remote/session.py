@@ -13,7 +13,7 @@ from imgpipe import __version__
 from imgpipe.errors import AwsError, ImgpipeError
 
 ATTEMPTS: Final = 6
-"""Tries of one call, unless AWS_MAX_ATTEMPTS or the profile says otherwise: CloudFormation throttles early."""
+"""Tries of one call, where neither AWS_MAX_ATTEMPTS nor the profile tells how many: CloudFormation throttles early."""
 CONNECT_SECONDS: Final = 10
 
 
@@ -39,7 +39,15 @@ class Session:
     Every member raises AwsError where the profile, the region or the credentials are missing or refused.
     """
 
-    def __init__(self, profile: str | None = None, region: str | None = None, endpoint_url: str | None = None) -> None:
+    def __init__(
+        self,
+        profile: str | None = None,
+        region: str | None = None,
+        endpoint_url: str | None = None,
+        *,
+        attempts: int = ATTEMPTS,
+    ) -> None:
+        self._attempts = attempts
         self._profile = profile
         self._region = region
         self._endpoint_url = endpoint_url
@@ -86,7 +94,7 @@ class Session:
         variables = {
             # The AWS CLI and Lambda know AWS_REGION, botocore does not.
             "region": ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None),
-            "max_attempts": ("max_attempts", "AWS_MAX_ATTEMPTS", ATTEMPTS, int),
+            "max_attempts": ("max_attempts", "AWS_MAX_ATTEMPTS", self._attempts, int),
             "retry_mode": ("retry_mode", "AWS_RETRY_MODE", "standard", None),
         }
         with aws_errors():
