@@ -99,6 +99,9 @@ class FolderStore:
             else:
                 self._remove_empty(path.parent)
 
+    def is_gone(self, key: str) -> bool:
+        return _facts(self._path(key)) is None
+
     def _path(self, key: str) -> Path:
         """Where `key` lies. No two keys lie at one path, and none outside the root."""
         if any(part in ("", ".", "..") for part in key.split("/")) or "\0" in key:

@@ -48,6 +48,9 @@ class MemoryStore:
             for key in keys:
                 self._blobs.pop(key, None)
 
+    def is_gone(self, key: str) -> bool:
+        return self.stat(key) is None
+
     def keys(self) -> frozenset[str]:
         """Every key that something lies at."""
         with self._lock:

@@ -1,8 +1,11 @@
 """What S3 says through a queue: read it, and say it the same way.
 
-An event means only "look at this key": what happened, to which version and in which order, is not read from it, since
-S3 delivers more than once and in any order ("Event notification types and destinations"). A job that is to be done
-even where its source is up to date carries `"imgpipe": {"force": true}` beside the record's `s3`, which S3 never sends.
+An event means only "look at this key": to which version and in which order it happened is not read from it, since S3
+delivers more than once and in any order ("Event notification types and destinations"). That something was put only
+makes a worker look again where it finds nothing: for up to 15 minutes after versioning was first enabled, S3 may not
+find what was just put ("How S3 Versioning works"), and the second delay of the queue outlasts that. A job that is to be
+done even where its source is up to date carries `"imgpipe": {"force": true}` beside the record's `s3`, which S3 never
+sends.
 """
 
 import json
@@ -10,19 +13,26 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote_plus, unquote_plus
 
 from imgpipe.errors import MessageError
 from imgpipe.worker.ports import rfc3339
 
+BELIEVED: Final = 3
+"""From which receive on a message that something was put expects it no longer."""
+
 
 @dataclass(frozen=True)
 class Job:
-    """One source to bring up to date; `force` even where it is recorded as done."""
+    """One source to bring up to date; `force` even where it is recorded as done.
+
+    `expected`: it was put, so that nothing at its key is believed only where the store is certain.
+    """
 
     key: str
     force: bool = False
+    expected: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,7 +52,7 @@ class Message:
             document = json.loads(self.body)
             if document.get("Event") == "s3:TestEvent":
                 return ()
-            return tuple(_job(record) for record in document["Records"])
+            return tuple(_job(record, self.receives) for record in document["Records"])
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise MessageError(
                 f"Message {self.id} holds no S3 event: {self.body[:200]!r}.",
@@ -120,5 +130,9 @@ def envelope(
     }
 
 
-def _job(record: Mapping[str, Any]) -> Job:
-    return Job(unquote_plus(record["s3"]["object"]["key"]), bool(record.get("imgpipe", {}).get("force", False)))
+def _job(record: Mapping[str, Any], receives: int) -> Job:
+    return Job(
+        key=unquote_plus(record["s3"]["object"]["key"]),
+        force=bool(record.get("imgpipe", {}).get("force", False)),
+        expected=receives < BELIEVED and str(record.get("eventName")).startswith("ObjectCreated:"),
+    )

@@ -128,6 +128,10 @@ class Store(Protocol):
     def delete(self, keys: Collection[str]) -> None:
         """Remove what lies at `keys`; what does not is no error."""
 
+    def is_gone(self, key: str) -> bool:
+        """Whether it is certain that nothing lies at `key`. A store whose "nothing" may be from before a write is
+        certain only of a removal that it knows of."""
+
 
 class Catalog(Protocol):
     """Where records live."""
@@ -139,3 +143,54 @@ class Catalog(Protocol):
         """Write `record` if the stored one is still at `revision` (None: there is none), and return its new revision.
         Raises Conflict otherwise; but where the stored record equals `record`, an earlier answer was lost, and the put
         succeeds."""
+
+
+class Form(Struct, frozen=True):
+    """A presigned upload: a POST of `fields`, and the file last, as multipart/form-data to `url`."""
+
+    url: str
+    fields: dict[str, str]
+
+
+class Uploads(Protocol):
+    """Lets a stranger store one object, once asked and for `seconds`, without the bytes passing through here."""
+
+    def form(self, key: str, media_type: str, size: int, checksum: str | None, seconds: int) -> Form:
+        """The upload of exactly `size` bytes of `media_type` to `key`; `checksum` is their SHA-256 in base64."""
+
+
+class Links(Protocol):
+    """Lets a stranger fetch one object for a while."""
+
+    def link(self, key: str, media_type: str, seconds: int) -> str:
+        """A URL under which the object at `key` is served as `media_type`, under its own name, for `seconds`."""
+
+
+class Queue(Protocol):
+    """Where messages wait for a worker."""
+
+    def send(self, body: str) -> None:
+        """Put one message at its end."""
+
+
+class Page(NamedTuple):
+    """Records, newest first, and the cursor after which the next page begins; None where there is no more."""
+
+    records: tuple[Record, ...]
+    cursor: str | None
+
+
+class Feed(Protocol):
+    """The catalog's settled records in the order of their `updated`, newest first."""
+
+    def page(
+        self,
+        limit: int,
+        *,
+        cursor: str | None = None,
+        since: str | None = None,
+        prefix: str | None = None,
+        status: Status | None = None,
+    ) -> Page:
+        """At most `limit` records, updated at `since` (RFC 3339, UTC) or later, of keys that begin with `prefix`, of
+        one `status`. A page may hold fewer, even none, and still have a next."""

@@ -22,6 +22,7 @@ from imgpipe.worker.claims import Clock, Hold, claimed, described, live_until, m
 from imgpipe.worker.events import Job
 from imgpipe.worker.keys import rendition_key
 from imgpipe.worker.ports import Catalog, Claim, Failure, Milliseconds, Record, Rendition, Stat, Store, rfc3339
+from imgpipe.worker.source import Source
 
 Render = Callable[[bytes, Recipe], pipeline.Rendering]
 
@@ -44,14 +45,15 @@ def process(
     """Bring the source of `job` up to date and return its record; None where nothing lies there and nothing is known.
 
     `lease` is in seconds, and longer than the worker may live. Raises Busy where another worker holds the source,
-    another Retry where it kept changing or the lease ran out, and whatever the stores and the catalog raise: each time
-    the job must come again.
+    another Retry where it kept changing, is not to be seen yet or the lease ran out, and whatever the stores and the
+    catalog raise: each time the job must come again.
     """
     watch = _Watch()
+    source = Source(job, sources)
     for _ in range(_TRIES):
         entry = catalog.get(job.key)
         record = entry.record if entry else None
-        stat = sources.stat(job.key, record.version if record else None)
+        stat = source.stat(record.version if record else None)
         if _is_settled(record, stat, recipe, job.force):
             return record
         ends = live_until(record, clock())
@@ -59,7 +61,7 @@ def process(
             raise Busy(job.key, ends)
         try:
             with claimed(job.key, entry, stat, recipe, catalog, clock, lease) as hold:
-                return _Attempt(hold, sources, renditions, catalog, recipe, clock, render, watch).settle(stat)
+                return _Attempt(hold, source, renditions, catalog, recipe, clock, render, watch).settle(stat)
         except Conflict:
             continue
     raise Conflict(job.key)
@@ -106,7 +108,7 @@ class _Attempt:
     """The way from a claim to the record that ends it."""
 
     hold: Hold
-    sources: Store
+    source: Source
     renditions: Store
     catalog: Catalog
     recipe: Recipe
@@ -124,7 +126,7 @@ class _Attempt:
                 self.hold.check(self.clock())
                 with self.watch.timing("store"):
                     self.renditions.delete(unwanted)
-            stat = self.sources.stat(record.key, record.version)
+            stat = self.source.stat(record.version)
             if (stat.version if stat else None) == record.version:
                 record = replace(record, updated=rfc3339(self.clock()))
                 if record.status != "deleted":
@@ -143,7 +145,7 @@ class _Attempt:
         try:
             self._refuse(stat)
             with self.watch.timing("read"):
-                blob = self.sources.read(key, self._limit, stat.version)
+                blob = self.source.read(self._limit, stat.version)
             if blob is None:
                 return deleted
             record = described(key, blob.stat, self.recipe)

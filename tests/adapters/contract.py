@@ -64,6 +64,10 @@ class StoreContract:
         assert store.stat("a/b/2.jpg") is None
         assert store.stat("a/b/3.jpg") is not None
 
+    def test_what_lies_there_is_not_gone(self, store: Store) -> None:
+        store.write("cat.jpg", b"1", "image/jpeg")
+        assert not store.is_gone("cat.jpg")
+
     def test_a_key_that_cannot_be_is_an_answer(self, store: Store) -> None:
         with pytest.raises(ImageError) as caught:
             store.write("n" * 1100 + ".jpg", b"1", "image/jpeg")

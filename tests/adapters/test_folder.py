@@ -166,6 +166,10 @@ def test_a_failed_write_leaves_nothing(root: Path, store: FolderStore, tmp_path:
     assert list((tmp_path / "staging").iterdir()) == []
 
 
+def test_what_a_folder_does_not_hold_is_gone_for_certain(store: FolderStore) -> None:
+    assert store.is_gone("cat.jpg")
+
+
 def test_what_is_no_file_is_not_there(root: Path, store: FolderStore) -> None:
     (root / "folder").mkdir(parents=True)
     os.mkfifo(root / "pipe")

@@ -11,6 +11,9 @@ class TestMemoryStore(StoreContract):
     def store(self) -> MemoryStore:
         return MemoryStore()
 
+    def test_what_is_not_there_is_gone_for_certain(self, store: MemoryStore) -> None:
+        assert store.is_gone("cat.jpg")
+
 
 class TestMemoryCatalog(CatalogContract):
     @pytest.fixture

@@ -16,7 +16,7 @@ from imgpipe.adapters.memory import MemoryCatalog, MemoryStore
 from imgpipe.core.pipeline import Output, Rendering
 from imgpipe.core.recipe import Format, Preset, Recipe
 from imgpipe.errors import ImageError
-from imgpipe.worker.events import Job
+from imgpipe.worker.events import BELIEVED, Job
 from imgpipe.worker.ports import Blob, Catalog, Claim, Entry, Record, Stat, Store
 from imgpipe.worker.process import process
 
@@ -30,6 +30,8 @@ DEADLINE: Final = 90
 LEASE: Final = 100
 VISIBILITY: Final = 120
 RETRY: Final = 40
+BLIND: Final = 2 * RETRY
+"""How long after a put its object may not be seen; the third receive of its message is later."""
 
 T = TypeVar("T")
 
@@ -63,6 +65,7 @@ class Fault(Enum):
     ANSWER_LOST = "it is done, and fails"
     DEATH = "it is not done, and the worker dies"
     DEATH_AFTER = "it is done, and the worker dies"
+    UNSEEN = "it does not find what was put a moment ago"
 
 
 class Died(BaseException):
@@ -77,7 +80,7 @@ class Worker:
         self.started = world.now
         self.finished = False
         self.error: BaseException | None = None
-        self._fault = Fault.NONE
+        self.fault = Fault.NONE
         self._dead = False
         self._go = threading.Semaphore(0)
         self._stands = threading.Semaphore(0)
@@ -87,7 +90,7 @@ class Worker:
         self._stands.acquire()
 
     def step(self, fault: Fault) -> None:
-        self._fault = fault
+        self.fault = fault
         self._go.release()
         self._stands.acquire()
         if self.finished:
@@ -97,19 +100,19 @@ class Worker:
         if not self._dead:
             self._stands.release()
             self._go.acquire()
-            self._dead = self._fault in (Fault.DEATH, Fault.DEATH_AFTER)
-            if self._fault in (Fault.NONE, Fault.ANSWER_LOST, Fault.DEATH_AFTER):
+            self._dead = self.fault in (Fault.DEATH, Fault.DEATH_AFTER)
+            if self.fault is not Fault.LOST and self.fault is not Fault.DEATH:
                 result = do()
-                if self._fault is Fault.NONE:
+                if self.fault in (Fault.NONE, Fault.UNSEEN):
                     return result
         if self._dead:
             raise Died
         raise OSError("an outage")
 
     def _work(self, world: "World") -> None:
-        sources, renditions = _Store(self, world.sources), _Store(self, world.renditions)
+        sources, renditions = _Sources(self, world.sources, world), _Store(self, world.renditions)
         catalog = _Catalog(self, world.catalog)
-        job = Job(self.message.key, self.message.force)
+        job = self.message.job()
         try:
             process(
                 job, sources, renditions, catalog, self._recipe,
@@ -140,6 +143,27 @@ class _Store:
         for key in sorted(keys):
             self.worker.call(lambda key=key: self.store.delete([key]))  # type: ignore[misc]
 
+    def is_gone(self, key: str) -> bool:
+        return self.worker.call(lambda: self.store.is_gone(key))
+
+
+@dataclass
+class _Sources(_Store):
+    """A bucket whose versioning was just enabled: what was put lately may not be seen, a delete marker always is."""
+
+    world: "World"
+
+    def stat(self, key: str, known: str | None = None) -> Stat | None:
+        return self.worker.call(lambda: None if self._is_unseen(key) else self.store.stat(key, known))
+
+    def read(self, key: str, limit: int, known: str | None = None) -> Blob | None:
+        return self.worker.call(lambda: None if self._is_unseen(key) else self.store.read(key, limit, known))
+
+    def _is_unseen(self, key: str) -> bool:
+        # Only who was told of the put is blinded: that others are not told anything else is S3's to promise.
+        lately = self.world.now < self.world.put_at.get(key, 0) + BLIND
+        return self.worker.fault is Fault.UNSEEN and lately and self.worker.message.job().expected
+
 
 @dataclass
 class _Catalog:
@@ -158,6 +182,11 @@ class Message:
     key: str
     force: bool
     visible: float
+    receives: int = 0
+    put: bool = False
+
+    def job(self) -> Job:
+        return Job(self.key, self.force, expected=self.put and self.receives < BELIEVED)
 
 
 @dataclass
@@ -172,6 +201,7 @@ class World:
     recipe: Recipe = RECIPES[0]
     recipe_changed: bool = False
     faults: int = 0
+    put_at: dict[str, float] = field(default_factory=dict)
     history: dict[str, bytes] = field(default_factory=dict)
     """Version -> source."""
 
@@ -215,7 +245,7 @@ class World:
                 self._send_all()
             elif byte < 240:
                 self.faults += 1
-                self._step(byte, tuple(Fault)[1 + next(tape, 0) % 4])
+                self._step(byte, tuple(Fault)[1 + next(tape, 0) % 5])
             else:
                 self._pass((5, 30, LEASE, VISIBILITY)[byte % 4])
             self._check_now()
@@ -256,6 +286,7 @@ class World:
         if visible and len(self.workers) < 4:
             message = visible[choice % len(visible)]
             message.visible = self.now + VISIBILITY
+            message.receives += 1
             worker = Worker(self, message)
             self.workers.append(worker)
             self._tidy(worker)
@@ -274,10 +305,11 @@ class World:
         stat = self.sources.stat(key)
         assert stat
         self.history[stat.version] = data
-        self._send(key)
+        self.put_at[key] = self.now
+        self._send(key, put=True)
 
-    def _send(self, key: str, force: bool = False) -> None:
-        self.queue.append(Message(key, force, self.now))
+    def _send(self, key: str, force: bool = False, put: bool = False) -> None:
+        self.queue.append(Message(key, force, self.now, put=put))
 
     def _send_all(self) -> None:
         for key in KEYS:

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from simulation import World
 
-from imgpipe.worker import claims
+from imgpipe.worker import claims, source
 from imgpipe.worker import process as processing
 
 
@@ -33,6 +33,11 @@ RULES: dict[str, tuple[Any, str, Callable[..., Any]]] = {
     "a claim takes over what earlier ones left": (claims, "may_exist", lambda record: frozenset()),
     "a live lease is respected": (processing, "live_until", lambda record, now: None),
     "only what is done is skipped": (processing, "_is_settled", lambda record, stat, recipe, force: bool(record)),
+    "what was put and is not seen is not believed to be gone": (
+        source.Source,
+        "_is_there",
+        lambda source, stat: stat is not None,
+    ),
     "deaths are counted once a lease has ended": (claims, "_strikes", lambda before, now: 3),
 }
 
@@ -42,4 +47,4 @@ def test_without_one_of_its_rules_some_story_ends_badly(rule: str, monkeypatch: 
     """The simulation is worth nothing if it cannot fail."""
     monkeypatch.setattr(*RULES[rule])
     with pytest.raises(AssertionError):
-        play(500, 300)
+        play(1000, 40)

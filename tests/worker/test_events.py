@@ -25,7 +25,7 @@ def test_a_documented_event_is_read() -> None:
 def test_a_written_event_is_read_back(key: str, removed: bool, force: bool) -> None:
     (message,) = messages(envelope("photos", key, removed=removed, force=force, message_id="m1"))
     assert (message.id, message.receives) == ("m1", 1)
-    assert message.jobs() == (Job(key, force),)
+    assert message.jobs() == (Job(key, force, expected=not removed),)
 
 
 def test_a_written_event_has_every_field_of_the_documented_one_that_does_not_describe_the_source() -> None:
@@ -39,9 +39,28 @@ def test_a_written_event_has_every_field_of_the_documented_one_that_does_not_des
     assert theirs["eventName"] == ours["eventName"]
 
 
+@pytest.mark.parametrize(
+    ("name", "receives", "expected"),
+    [
+        ("ObjectCreated:Put", 1, True),
+        ("ObjectCreated:CompleteMultipartUpload", 2, True),
+        ("ObjectCreated:Put", 3, False),
+        ("ObjectRemoved:DeleteMarkerCreated", 1, False),
+        ("LifecycleExpiration:Delete", 1, False),
+    ],
+)
+def test_what_was_put_is_expected_twice(name: str, receives: int, expected: bool) -> None:
+    document = notification("photos", "a.jpg")
+    document["Records"][0]["eventName"] = name
+    assert Message("m1", receives, json.dumps(document)).jobs() == (Job("a.jpg", expected=expected),)
+
+
 def test_a_message_may_hold_several_records() -> None:
     records = [*notification("photos", "a b.jpg")["Records"], *notification("photos", "c.jpg", force=True)["Records"]]
-    assert Message("m1", 1, json.dumps({"Records": records})).jobs() == (Job("a b.jpg"), Job("c.jpg", force=True))
+    assert Message("m1", 1, json.dumps({"Records": records})).jobs() == (
+        Job("a b.jpg", expected=True),
+        Job("c.jpg", force=True, expected=True),
+    )
 
 
 @pytest.mark.parametrize(

@@ -89,10 +89,16 @@ class World:
         self.sources.write(key, data, "image/jpeg")
 
     def process(
-        self, *, key: str = KEY, force: bool = False, recipe: Recipe = RECIPE, render: Render = fake_render
+        self,
+        *,
+        key: str = KEY,
+        force: bool = False,
+        expected: bool = False,
+        recipe: Recipe = RECIPE,
+        render: Render = fake_render,
     ) -> Record | None:
         return process(
-            Job(key, force), self.sources, self.renditions, self.catalog, recipe,
+            Job(key, force, expected), self.sources, self.renditions, self.catalog, recipe,
             lease=LEASE, clock=lambda: self.now, render=render,
         )  # fmt: skip
 
@@ -211,6 +217,45 @@ def test_a_removed_source_loses_its_renditions_and_leaves_its_key(world: World) 
 def test_where_nothing_lies_and_nothing_is_known_nothing_is_recorded(world: World) -> None:
     assert world.process(force=True) is None
     assert world.catalog.get(KEY) is None
+
+
+def test_what_was_put_and_cannot_be_seen_comes_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.put(b"jpeg:1")
+    done = world.process()
+    world.sources.delete([KEY])
+    monkeypatch.setattr(world.sources, "is_gone", lambda key: False)
+    with pytest.raises(Retry, match="nothing is to be seen"):
+        world.process(expected=True)
+    assert world.record() == done
+    monkeypatch.undo()
+    record = world.process(expected=True)
+    assert record
+    assert record.status == "deleted"
+
+
+def test_a_source_that_cannot_be_seen_any_more_while_it_is_held_is_let_go(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.put(b"jpeg:1")
+    monkeypatch.setattr(world.sources, "is_gone", lambda key: False)
+    world.sources.before_read = lambda: world.sources.delete([KEY])
+    with pytest.raises(Retry, match="nothing is to be seen"):
+        world.process(expected=True)
+    assert world.claim().ends is None
+
+
+def test_an_empty_object_that_marks_a_folder_is_nothing(world: World) -> None:
+    world.put(b"", "holiday/")
+    assert world.process(key="holiday/", expected=False) is None
+    assert world.catalog.get("holiday/") is None
+    world.put(b"BAD:1", "holiday/")
+    record = world.process(key="holiday/")
+    assert record
+    assert record.status == "failed"
+    world.put(b"", "holiday/")
+    record = world.process(key="holiday/")
+    assert record
+    assert record.status == "deleted"
 
 
 def test_too_large_a_source_is_not_read(world: World) -> None:

@@ -1,0 +1,191 @@
+"""A DynamoDB table as a catalog: an item is a record, its fields as native attributes, with what the table needs.
+
+    key        partition key
+    revision   what a compare-and-set names; it counts the puts
+    claim      its `keys` are packed: they are many, nearly alike, and read by workers alone
+    shard      with `feed` on settled records alone: the index `feed` holds what became of each source, not
+    feed       every claim on the way; sorted by `updated`, spread over SHARDS partitions
+    expires    on `deleted` records alone: when the table may forget them, in seconds since the epoch
+
+The low-level client is given, and nothing here imports the SDK, whose resources would cost each start of a function.
+"""
+
+import time
+import zlib
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from imgpipe.errors import Conflict
+from imgpipe.worker.ports import Entry, Page, Record, Status
+
+INDEX: Final = "feed"
+SHARDS: Final = 16
+"""Each takes 1,000 writes a second ("Partition throughput limits")."""
+DELETED_DAYS: Final = 30
+_LONGEST_SORT_KEY: Final = 1024
+"""UTF-8 bytes ("Quotas"): a key as long as S3 allows does not fit behind a time."""
+_LAST: Final = "\U0010ffff"
+"""Sorts behind every time and every key."""
+
+Item = Mapping[str, Mapping[str, Any]]
+"""Attributes by name, each as {type: value}."""
+
+
+class DynamoDBCatalog:
+    """A Catalog and a Feed in `table`, by a low-level client of botocore. Many threads may use it."""
+
+    def __init__(self, client: Any, table: str, clock: Callable[[], float] = time.time) -> None:
+        self._client = client
+        self._table = table
+        self._clock = clock
+
+    def get(self, key: str) -> Entry | None:
+        answer = self._client.get_item(TableName=self._table, Key={"key": {"S": key}}, ConsistentRead=True)
+        item = answer.get("Item")
+        return Entry(to_record(item), int(item["revision"]["N"])) if item else None
+
+    def put(self, record: Record, revision: int | None) -> int:
+        item = to_item(record, (revision or 0) + 1, self._clock())
+        condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(revision)"}
+        if revision is not None:
+            condition = {
+                "ConditionExpression": "revision = :read",
+                "ExpressionAttributeValues": {":read": {"N": str(revision)}},
+            }
+        try:
+            self._client.put_item(TableName=self._table, Item=item, **condition)
+        except self._client.exceptions.ConditionalCheckFailedException:
+            stored = self.get(record.key)
+            if stored and stored.record == record:
+                return stored.revision
+            raise Conflict(record.key) from None
+        return int(item["revision"]["N"])
+
+    def page(
+        self,
+        limit: int,
+        *,
+        cursor: str | None = None,
+        since: str | None = None,
+        prefix: str | None = None,
+        status: Status | None = None,
+    ) -> Page:
+        query = self._query(limit, cursor, since, prefix, status)
+        with ThreadPoolExecutor(SHARDS) as pool:
+            reads = list(pool.map(lambda shard: self._read(query, shard), map(_shard_name, range(SHARDS))))
+        # Behind the newest place where a shard's reading stopped, what it holds is not known yet.
+        floor = max((read.stopped for read in reads), default="")
+        found = [item for read in reads for item in read.items if floor <= _feed(item) != cursor]
+        found.sort(key=_feed, reverse=True)
+        if len(found) > limit:
+            found = found[:limit]
+            floor = _feed(found[-1])
+        return Page(tuple(map(to_record, found)), floor or None)
+
+    def _query(
+        self, limit: int, cursor: str | None, since: str | None, prefix: str | None, status: Status | None
+    ) -> dict[str, Any]:
+        values = {":from": {"S": since or " "}, ":to": {"S": cursor or _LAST}}
+        query: dict[str, Any] = {
+            "TableName": self._table,
+            "IndexName": INDEX,
+            "KeyConditionExpression": "shard = :shard AND feed BETWEEN :from AND :to",
+            "ScanIndexForward": False,
+            "Limit": limit + 1,
+            "ExpressionAttributeValues": values,
+        }
+        filters, names = [], {}
+        if prefix:
+            filters.append("begins_with(#key, :prefix)")
+            names["#key"] = "key"
+            values[":prefix"] = {"S": prefix}
+        if status:
+            filters.append("#status = :status")
+            names["#status"] = "status"
+            values[":status"] = {"S": status}
+        if filters:
+            query |= {"FilterExpression": " AND ".join(filters), "ExpressionAttributeNames": names}
+        return query
+
+    def _read(self, query: dict[str, Any], shard: str) -> "_Read":
+        values = query["ExpressionAttributeValues"] | {":shard": {"S": shard}}
+        answer = self._client.query(**query | {"ExpressionAttributeValues": values})
+        last = answer.get("LastEvaluatedKey")
+        return _Read(answer["Items"], last["feed"]["S"] if last else "")
+
+
+class _Read(Struct, frozen=True):
+    """What one shard holds, newest first, and where the reading stopped: "" where it came to the end."""
+
+    items: list[Item]
+    stopped: str
+
+
+def to_item(record: Record, revision: int, now: float) -> dict[str, Any]:
+    """The item of `record`; `now` is in seconds since the epoch."""
+    fields = msgspec.to_builtins(record)
+    if claim := fields.get("claim"):
+        claim["keys"] = zlib.compress(msgspec.json.encode(claim["keys"]))
+    fields["revision"] = revision
+    if record.status != "processing":
+        fields["shard"] = _shard_name(zlib.crc32(record.key.encode()) % SHARDS)
+        feed = f"{record.updated}#{record.key}".encode()
+        fields["feed"] = feed[:_LONGEST_SORT_KEY].decode(errors="ignore")
+    if record.status == "deleted":
+        fields["expires"] = int(now) + DELETED_DAYS * 86_400
+    attributes: dict[str, Any] = _attribute(fields)["M"]
+    return attributes
+
+
+def to_record(item: Item) -> Record:
+    """The record of an item, without the table's own attributes."""
+    fields = {name: _value(attribute) for name, attribute in item.items()}
+    if claim := fields.get("claim"):
+        claim["keys"] = msgspec.json.decode(zlib.decompress(claim["keys"]))
+    return msgspec.convert(fields, Record)
+
+
+def _attribute(value: Any) -> dict[str, Any]:
+    match value:
+        case None:
+            return {"NULL": True}
+        case bool():
+            return {"BOOL": value}
+        case str():
+            return {"S": value}
+        case bytes():
+            return {"B": value}
+        case int() | float():
+            return {"N": repr(value)}
+        case dict():
+            return {"M": {name: _attribute(inner) for name, inner in value.items()}}
+        case _:
+            return {"L": [_attribute(inner) for inner in value]}
+
+
+def _value(attribute: Mapping[str, Any]) -> Any:
+    ((kind, value),) = attribute.items()
+    match kind:
+        case "NULL":
+            return None
+        case "N":
+            return float(value) if "." in value or "E" in value.upper() else int(value)
+        case "M":
+            return {name: _value(inner) for name, inner in value.items()}
+        case "L":
+            return [_value(inner) for inner in value]
+        case _:
+            return value
+
+
+def _feed(item: Item) -> str:
+    feed: str = item["feed"]["S"]
+    return feed
+
+
+def _shard_name(number: int) -> str:
+    return f"{number:02}"
