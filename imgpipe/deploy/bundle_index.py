@@ -23,7 +23,7 @@ def index_settings(environment: Mapping[str, str]) -> dict[str, str]:
         return {}
     command = [sys.executable, "-m", "pip", "config", "list"]
     listed = subprocess.run(  # noqa: S603 - a fixed command, without a shell
-        command, env=dict(environment), capture_output=True, encoding="utf-8", check=False
+        command, env=dict(environment), capture_output=True, encoding="utf-8", errors="replace", check=False
     )
     told = _settings(listed.stdout) if listed.returncode == 0 else {}
     settings = {

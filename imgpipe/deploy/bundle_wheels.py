@@ -31,7 +31,7 @@ _FAILURES: Final = (
     (r"(?:there is no version of|Because) (\S+) (?:was not found|and you require)", "The index has no {}.",
      "Let it mirror that release, or name another by UV_DEFAULT_INDEX."),
     (r"(?:Failed to fetch|Failed to download|error sending request)[^`\n]*?[:`(]+\s*`?([^\s`)]+)",
-     "The index did not answer: {}.",
+     "The index could not be read: {}.",
      "Check the network, or name an index that can be reached by UV_DEFAULT_INDEX."),
 )  # fmt: skip
 """What uv says, what that means, and what to do. The first that matches counts."""
@@ -73,7 +73,7 @@ def _install(architecture: Architecture, python: str, target: Path) -> None:
     ]  # fmt: skip
     environment = {**os.environ, **index_settings(os.environ)}
     done = subprocess.run(  # noqa: S603 - a fixed command, without a shell
-        command, env=environment, capture_output=True, encoding="utf-8", check=False
+        command, env=environment, capture_output=True, encoding="utf-8", errors="replace", check=False
     )
     if done.returncode:
         raise _failure(done.stderr, f"Python {python} on {architecture}")

@@ -215,13 +215,13 @@ def test_without_uv_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> No
         find_uv()
 
 
-def test_an_index_that_does_not_answer_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_index_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path))
     monkeypatch.setenv("UV_HTTP_RETRIES", "0")
     monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple")
     with pytest.raises(BundleError) as caught:
         wheels("arm64", "3.13")
-    assert caught.value.message.startswith("The index did not answer: http://127.0.0.1:9/simple/")
+    assert caught.value.message.startswith("The index could not be read: http://127.0.0.1:9/simple/")
 
 
 def test_an_index_is_taken_from_pip_where_uv_has_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
