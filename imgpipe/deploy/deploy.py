@@ -1,0 +1,73 @@
+"""From a wish to a deployed stack: each step in its order, told as it goes.
+
+Nothing is changed in the account before it is known that there is something to do and that somebody can agree to it.
+From Executing on it is CloudFormation that works: whoever stops listening stops nothing.
+"""
+
+import time
+from collections.abc import Iterator
+
+from imgpipe.deploy import artifacts, change_set, kept, plan
+from imgpipe.deploy.events import Ask, Event, Executing, Finished, Proposed, Step, Target
+from imgpipe.deploy.plan import Plan, Wish
+from imgpipe.deploy.readiness import Declined, Sleep, agree, carry_out, make_ready
+from imgpipe.deploy.template import INLINE_BYTES
+from imgpipe.remote.session import Session, aws_errors
+from imgpipe.remote.stack import find
+
+
+def deploy(session: Session, wish: Wish, ask: Ask | None, sleep: Sleep = time.sleep) -> Iterator[Event]:
+    """Deploy; `ask` puts a question, and None stands for nobody to ask.
+
+    Raises StackError with the root cause where the deployment fails or cannot begin, AwsError where AWS cannot be
+    reached or refuses, UsageError for a missing parameter or a missing --yes, and BundleError.
+    """
+    with aws_errors():
+        yield Target(wish.stack, session.account, session.region, session.endpoint)
+        try:
+            deployed = yield from make_ready(session, wish.stack, ask, sleep)
+            yield Step("bundle")
+            planned = plan.make(session, wish, deployed)
+            if deployed and planned.unchanged:
+                yield Finished(status="unchanged", outputs=deployed.outputs)
+            else:
+                yield from _carry_out(session, planned, ask, sleep)
+        except Declined:
+            yield Finished(status="cancelled")
+
+
+def _carry_out(session: Session, planned: Plan, ask: Ask | None, sleep: Sleep) -> Iterator[Event]:
+    if planned.new:
+        kept.refuse(session, planned.stack)
+    if ask is None:
+        agree(ask, "")
+    yield Step("upload")
+    template = _upload(session, planned)
+    yield Step("change set")
+    client = session.client("cloudformation")
+    proposed = change_set.propose(client, planned, template, sleep)
+    if proposed is None:
+        yield Finished(status="unchanged", outputs=planned.deployed.outputs if planned.deployed else {})
+        return
+    try:
+        yield Proposed(proposed.changes)
+        agree(ask, f"{'Make' if planned.new else 'Update'} the stack {planned.stack}?")
+    except BaseException:
+        change_set.withdraw(client, proposed)
+        raise
+    yield Executing()
+    goal = "CREATE_COMPLETE" if planned.new else "UPDATE_COMPLETE"
+    yield from carry_out(session, proposed.stack_id, lambda: change_set.execute(client, proposed), goal, sleep)
+    outputs = find(session, proposed.stack_id).outputs
+    yield Finished(status="deployed", outputs=outputs, new_recipe=planned.new_recipe)
+
+
+def _upload(session: Session, planned: Plan) -> dict[str, str]:
+    """Have the bundle lie where the plan says; returns what carries the template: its text, or its place."""
+    artifacts.store(session, planned.parameters["BundleKey"], lambda: planned.bundle.data)
+    text = planned.template.text
+    if len(text.encode()) <= INLINE_BYTES:
+        return {"TemplateBody": text}
+    key = f"template/{planned.template.digest}.yaml"
+    artifacts.store(session, key, text.encode)
+    return {"TemplateURL": artifacts.url(session, key)}
