@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 STACK: Final = "imgpipe"
 """The stack's name where none is given."""
 _NAME: Final = re.compile(r"[a-z](?:[a-z0-9-]*[a-z0-9])?")
-MAX_NAME: Final = 30
-"""Characters of a stack's name, which is part of its buckets' names."""
+MAX_NAME: Final = 25
+"""Characters of a stack's name: with it, the account and the longest region a bucket's name has the 63 of S3."""
 
 
 def stack_name(text: str) -> str:

@@ -41,11 +41,16 @@ class Plan(Struct, frozen=True, kw_only=True):
         return self.stack is None and not (self.delete_data and self.holdings)
 
     @property
-    def protected(self) -> tuple[str, ...]:
+    def is_underway(self) -> bool:
+        """Whether CloudFormation does it all already, so that it was agreed to."""
+        deleting = self.stack is not None and self.stack.status == "DELETE_IN_PROGRESS"
+        return deleting and not (self.delete_data and self.holdings)
+
+    @property
+    def protected(self) -> tuple[Stack | Holding, ...]:
         """What is protected from what would be done to it."""
-        stack = (f"the stack {self.name}",) if self.stack and self.stack.protected else ()
-        held = (f"the table {held.name}" for held in self.holdings if held.protected and self.delete_data)
-        return (*stack, *held)
+        stack = (self.stack,) if self.stack and self.stack.protected else ()
+        return (*stack, *(held for held in self.holdings if held.protected and self.delete_data))
 
 
 class Lifted(Struct, frozen=True):
@@ -99,6 +104,7 @@ def carry_out(session: Session, plan: Plan, sleep: Callable[[float], None] = tim
     Raises StackError with the resource and its reason where CloudFormation cannot delete the stack, and AwsError.
     """
     with aws_errors():
+        yield from _lift(session, plan)
         if plan.stack:
             yield from _delete_stack(session, plan.stack, sleep)
         if plan.delete_data:
@@ -106,11 +112,20 @@ def carry_out(session: Session, plan: Plan, sleep: Callable[[float], None] = tim
                 yield from (_delete_table if held.kind == "catalog" else _delete_bucket)(session, held, sleep)
 
 
+def _lift(session: Session, plan: Plan) -> Iterator[Step]:
+    """Every protection before anything is deleted: who may not lift one has lost nothing."""
+    for protected in plan.protected:
+        if isinstance(protected, Stack):
+            session.client("cloudformation").update_termination_protection(
+                StackName=protected.id, EnableTerminationProtection=False
+            )
+        else:
+            session.client("dynamodb").update_table(TableName=protected.name, DeletionProtectionEnabled=False)
+        yield Lifted(protected.name)
+
+
 def _delete_stack(session: Session, stack: Stack, sleep: Callable[[float], None]) -> Iterator[Step]:
     client = session.client("cloudformation")
-    if stack.protected:
-        client.update_termination_protection(StackName=stack.id, EnableTerminationProtection=False)
-        yield Lifted(stack.name)
     since = last_rest(client, stack.id)
     if stack.status != "DELETE_IN_PROGRESS":
         client.delete_stack(StackName=stack.id)
@@ -138,21 +153,22 @@ def _delete_bucket(session: Session, held: Holding, sleep: Callable[[float], Non
     owned = {"Bucket": held.name, "ExpectedBucketOwner": session.account}
     removed = 0
     for _ in range(ROUNDS):
-        for page in s3.get_paginator("list_object_versions").paginate(**owned):
-            entries = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
-            if entries:
-                _delete_versions(s3, owned, entries)
-                removed += len(entries)
-                yield Emptied(held.name, removed)
         try:
+            for page in s3.get_paginator("list_object_versions").paginate(**owned):
+                if entries := [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]:
+                    _delete_versions(s3, owned, entries)
+                    removed += len(entries)
+                    yield Emptied(held.name, removed)
             s3.delete_bucket(**owned)
         except s3.exceptions.ClientError as error:
-            if error.response["Error"]["Code"] != "BucketNotEmpty":
+            code = error.response["Error"]["Code"]
+            if code == "BucketNotEmpty":
+                sleep(SECONDS)
+                continue
+            if code != "NoSuchBucket":
                 raise
-            sleep(SECONDS)
-        else:
-            yield Deleted(held.kind, held.name)
-            return
+        yield Deleted(held.kind, held.name)
+        return
     raise StackError(f"The bucket {held.name} fills faster than it is emptied.", "Stop what writes to it, then retry.")
 
 
@@ -170,9 +186,6 @@ def _delete_versions(s3: Any, owned: dict[str, str], entries: list[dict[str, Any
 
 def _delete_table(session: Session, held: Holding, sleep: Callable[[float], None]) -> Iterator[Step]:
     dynamodb = session.client("dynamodb")
-    if held.protected:
-        dynamodb.update_table(TableName=held.name, DeletionProtectionEnabled=False)
-        yield Lifted(held.name)
     for _ in range(ROUNDS):
         try:
             dynamodb.delete_table(TableName=held.name)

@@ -21,7 +21,7 @@ LISTED: Final = 5
 DAY: Final = 24 * 60 * 60
 
 
-class Size(Struct, frozen=True, kw_only=True):
+class Size(Struct, frozen=True, kw_only=True, rename="camel"):
     """How much there is. `items` are objects or records, `older` an object's versions before its last and its delete
     markers; `bytes` is of all. `counted` is when (RFC 3339, UTC), None where only the order of hours is known: DynamoDB
     counts about every six. `at_least` tells that there is more."""
@@ -135,5 +135,6 @@ def _table(session: Session, name: str) -> Holding | None:
         kind="catalog",
         name=name,
         size=Size(items=table["ItemCount"], older=0, bytes=table["TableSizeBytes"], counted=None),
-        protected=table.get("DeletionProtectionEnabled", False),
+        # An endpoint may hand on what CloudFormation gave it as text.
+        protected=str(table.get("DeletionProtectionEnabled", False)).lower() == "true",
     )

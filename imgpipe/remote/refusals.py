@@ -59,7 +59,9 @@ def explained(error: Exception) -> ImgpipeError | None:
             return _refusal(error)
         case ResponseParserError():
             return AwsError(
-                "not_aws", "What answers is not AWS, or not like it.", "Check --endpoint-url and AWS_ENDPOINT_URL."
+                "not_aws",
+                "What answered is not AWS, or failed: its answer cannot be read.",
+                "Check --endpoint-url and AWS_ENDPOINT_URL.",
             )
         case ParamValidationError():
             return None
@@ -110,7 +112,7 @@ def _before_an_answer(error: Exception) -> ImgpipeError:
             )
         case e.ProxyConnectionError():
             return AwsError("unreachable", _sentence(error), "Check HTTPS_PROXY and NO_PROXY.")
-        case e.HTTPClientError():
+        case e.HTTPClientError() | e.ConnectionError():
             where = about.get("endpoint_url", "AWS")
             what = "did not answer in time" if "Timeout" in type(error).__name__ else "cannot be reached"
             return AwsError("unreachable", f"{where} {what}.", "Check the network, the region and --endpoint-url.")

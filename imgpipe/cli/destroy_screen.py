@@ -1,0 +1,155 @@
+"""A destruction as a person or a program sees it: what would be lost, then each step.
+
+Talk, the question and stack events go to stderr; with `--json` a line for each step to stdout.
+"""
+
+import shlex
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import msgspec
+from rich.table import Table
+from rich.text import Text
+
+from imgpipe.cli import console, deploy_words
+from imgpipe.cli.console import counted, printable, size
+from imgpipe.cli.deploy_progress import Progress
+from imgpipe.cli.status import moment
+from imgpipe.errors import ImgpipeError
+from imgpipe.remote.destroy import Deleted, Emptied, Lifted, Plan, Step
+from imgpipe.remote.events import StackEvent
+from imgpipe.remote.holdings import Holding
+
+INTERRUPTED: Final = 130
+KINDS: Final = {"source": "Sources", "destination": "Renditions", "catalog": "Catalog", "stack": "Stack"}
+
+
+class Screen:
+    """Shows one destruction. `where` holds the options that address the stack, for the command that takes it up."""
+
+    def __init__(self, where: Mapping[str, str | None], *, json: bool) -> None:
+        self.where = [word for option, value in where.items() if value for word in (option, value)]
+        self.json = json
+        self.talk = console.talk()
+        self.progress = Progress(self.talk, animated=sys.stderr.isatty())
+        self.underway = False
+
+    def show_plan(self, plan: Plan, account: str, region: str, endpoint: str) -> None:
+        """What would be lost, and what would be kept."""
+        if self.json:
+            told = {"stack": plan.name, "account": account, "region": region, "endpoint": endpoint}
+            state = {"status": plan.stack.status if plan.stack else None, "messages": plan.messages}
+            _print_line({"type": "plan", **told, **state, "deleteData": plan.delete_data, "data": plan.holdings})
+            return
+        told = {"Stack": plan.name, "Account": account, "Region": region, "Endpoint": endpoint}
+        console.lay_out(self.talk, deploy_words.facts(told), "")
+        if not plan.is_empty:
+            console.lay_out(self.talk, losses(plan), "")
+
+    def ask(self, plan: Plan) -> bool:
+        """Have the stack's name typed; anything else is a no."""
+        self.talk.print(f"Type the stack's name, {plan.name}, to go on: ", end="")
+        return sys.stdin.readline().strip() == plan.name
+
+    def show(self, steps: Iterator[Step]) -> None:
+        """Show a destruction from its first step to its last."""
+        self.underway = True
+        if not self.json:
+            self.progress.begin("Deleting")
+        for step in steps:
+            if self.json:
+                _print_line(document(step))
+            else:
+                self._say(step)
+
+    def end(self, plan: Plan, status: str) -> int:
+        """The last words; returns the exit code."""
+        self.progress.close()
+        kept = [] if plan.delete_data and status == "destroyed" else [held.name for held in plan.holdings]
+        if self.json:
+            _print_line(_result(status, kept))
+        elif status == "cancelled":
+            self.talk.print("That is not its name: nothing was changed.")
+        elif status == "destroyed":
+            gone = " and ".join(["The stack"] * bool(plan.stack) + ["its data"] * plan.delete_data)
+            self.talk.print(
+                Text(f"{gone[0].upper()}{gone[1:]} {'are' if ' and ' in gone else 'is'} gone.", "bold green")
+            )
+        else:
+            self.talk.print(Text(f"There is no stack {plan.name}: nothing was changed.", "bold"))
+        if kept and status != "cancelled" and not self.json:
+            console.lay_out(self.talk, "Its data is kept:", *(f"  {printable(name)}" for name in kept))
+            self.talk.print(f"To delete that too: {self._command('--delete-data')}")
+        return 1 if status == "cancelled" else 0
+
+    def end_interrupted(self) -> int:
+        """Ctrl-C; returns the exit code."""
+        self.progress.close()
+        if self.json:
+            _print_line(_result("in_progress" if self.underway else "cancelled"))
+        goes_on = f"What CloudFormation has begun goes on without you. Take it up again with: {self._command()}"
+        self.talk.print(f"\n{goes_on if self.underway else 'Interrupted: nothing was changed.'}")
+        return INTERRUPTED
+
+    def end_failed(self, error: ImgpipeError) -> None:
+        """A person is told of `error` by whoever catches it."""
+        self.progress.close()
+        if self.json:
+            told = {"code": error.code, "message": error.message, "remedy": error.remedy}
+            _print_line(_result("failed", error=told))
+
+    def _say(self, step: Step) -> None:
+        match step:
+            case StackEvent():
+                self.progress.add(step)
+            case Lifted(name):
+                self.talk.print(f"Lifted the protection of {printable(name)}")
+            case Emptied(name, removed):
+                self.progress.title = f"Deleting {printable(name)}: {counted(removed, 'version')} so far"
+            case Deleted(_, name):
+                self.talk.print(f"Deleted {printable(name)}")
+
+    def _command(self, *more: str) -> str:
+        return printable(shlex.join(["imgpipe", "destroy", *self.where, *more]))
+
+
+def losses(plan: Plan) -> Table:
+    """Each thing with its fate and how much it holds."""
+    deleted, kept = Text("deleted", "bold red"), Text("kept", "green")
+    table = Table.grid(padding=(0, 2))
+    if plan.stack:
+        table.add_row(deleted, "Stack", f"{plan.name}, {plan.stack.status}")
+        waiting = "unknown" if plan.messages is None else counted(plan.messages, "message")
+        table.add_row(deleted, "Queues", f"{waiting}, dead letters among them")
+    for held in plan.holdings:
+        table.add_row(deleted if plan.delete_data else kept, KINDS[held.kind], printable(held.name))
+        table.add_row("", "", Text(amount(held), "dim"))
+    return table
+
+
+def amount(held: Holding) -> str:
+    """How much there is, and when that was counted."""
+    measured = held.size
+    words = counted(measured.items, "record" if held.kind == "catalog" else "object")
+    if measured.older:
+        words += f", {counted(measured.older, 'older version')}"
+    words = f"more than {words}" if measured.at_least else words
+    when = f"counted {moment(measured.counted)}" if measured.counted else "as of some hours ago"
+    return f"{words}, {size(measured.bytes)}, {when}"
+
+
+def document(step: Step) -> dict[str, Any]:
+    """The step for a program."""
+    if isinstance(step, StackEvent):
+        return deploy_words.document(step)
+    return {"type": type(step).__name__.lower(), **msgspec.to_builtins(step)}
+
+
+def _result(status: str, kept: list[str] | None = None, error: object = None) -> dict[str, Any]:
+    return {"type": "result", "status": status, "kept": kept or [], "error": error}
+
+
+def _print_line(document: dict[str, Any]) -> None:
+    sys.stdout.buffer.write(msgspec.json.encode(document) + b"\n")
+    sys.stdout.buffer.flush()
