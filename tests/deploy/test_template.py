@@ -42,7 +42,7 @@ def test_a_parameter_is_described_and_bounded_and_its_default_is_allowed(name: s
         ("BundleBucket", "imgpipe-bundles-111122223333", "s3://bundles"),
         ("BundleKey", "bundle/0a1b.zip", "bundle/0a1b"),
         ("RecipeHash", "0123456789abcdef", "0123456789ABCDEF"),
-        ("DeploymentHash", "0" * 32, "new"),
+        ("DeploymentHash", "0" * 64, "new"),
         ("JwtIssuer", "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_a", "http://login.example"),
         ("JwtAudience", "web,mobile", "web, mobile"),
         ("JwtScope", "images/write", "images/write images/read"),
