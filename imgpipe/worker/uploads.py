@@ -1,0 +1,45 @@
+"""What may be uploaded, and the key that it gets: one that nobody can guess, and that no name can lead elsewhere."""
+
+import re
+import secrets
+import unicodedata
+from typing import Annotated, Final
+
+from msgspec import Meta, Struct
+
+from imgpipe.core.recipe import Format, Limits
+from imgpipe.errors import IMAGE_ERRORS
+from imgpipe.worker.problems import Problem
+
+MEDIA_TYPES: Final = frozenset({*(f"image/{format}" for format in Format), "image/apng", "image/heif"})
+"""Nothing that a browser could run, as it runs SVG."""
+_LONGEST_NAME: Final = 100
+
+
+class Upload(Struct, frozen=True, forbid_unknown_fields=True):
+    """A file that somebody wants to upload: `size` in bytes, `checksum` its SHA-256 in base64."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=1024)]
+    content_type: str
+    size: Annotated[int, Meta(ge=0)]
+    checksum: Annotated[str, Meta(pattern=r"^[A-Za-z0-9+/]{43}=\Z")] | None = None
+
+
+def check(upload: Upload, limits: Limits) -> None:
+    """Raise Problem where the recipe's `limits` or the formats that are opened refuse the upload."""
+    if upload.content_type not in MEDIA_TYPES:
+        allowed = ", ".join(sorted(MEDIA_TYPES))
+        detail = f"The content type {upload.content_type!r} is none that is opened."
+        raise Problem("unsupported_format", detail, f"Upload one of {allowed}.")
+    if upload.size == 0:
+        raise Problem("empty", "The file has no bytes.", IMAGE_ERRORS["empty"])
+    if upload.size > limits.max_megabytes * 1e6:
+        detail = f"The file has {upload.size / 1e6:.1f} MB; the limit is {limits.max_megabytes:g}."
+        raise Problem("too_many_bytes", detail, IMAGE_ERRORS["too_many_bytes"])
+
+
+def new_key(name: str) -> str:
+    """A key of its own for a file that somebody calls `name`."""
+    last = re.split(r"[/\\]", unicodedata.normalize("NFC", name))[-1]
+    plain = re.sub(r"[^\w.-]+", "-", last)[-_LONGEST_NAME:].lstrip(".-")
+    return f"{secrets.token_hex(16)}/{plain or 'image'}"
