@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from imgpipe import __version__
-from imgpipe.cli import bundle, init, process_local, recipe, samples
+from imgpipe.cli import bundle, deploy, destroy, doctor, init, process_local, recipe, samples, status
 
 app = typer.Typer(
     add_completion=False,
@@ -26,6 +26,10 @@ app.command()(samples.samples)
 app.command()(init.init)
 app.add_typer(recipe.app)
 app.command()(bundle.bundle)
+app.command()(deploy.deploy)
+app.command()(status.status)
+app.command()(destroy.destroy)
+app.command()(doctor.doctor)
 
 
 def answer_version(asked: bool) -> None:

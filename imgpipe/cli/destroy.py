@@ -34,7 +34,7 @@ def destroy(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print what happens as a JSON document a line.")] = False,
 ) -> int:
-    """Take a stack down. Its images, renditions and catalog stay unless you say otherwise.
+    """Take a stack down, and its images with it only if you say so.
 
     Before anything is deleted it shows what would be lost, and asks for the stack's name.
 
