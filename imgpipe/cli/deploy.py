@@ -108,7 +108,12 @@ def deploy(
         tags=parameters.tags(tag) if tag else None,
     )
     session = aws_options.session(profile, region, endpoint_url)
-    where = {"--stack": stack if stack != STACK else None, "--profile": profile, "--region": region}
-    screen = deploy_screen.Screen({**where, "--endpoint-url": endpoint_url}, json=json)
+    where = {
+        "--stack": stack if stack != STACK else None,
+        "--profile": profile,
+        "--region": region,
+        "--endpoint-url": endpoint_url,
+    }
+    screen = deploy_screen.Screen(where, {"--recipe": recipe}, json=json)
     ask = (lambda _: True) if yes else screen.ask if sys.stdin.isatty() and sys.stderr.isatty() else None
     return screen.show(preview(session, wish) if dry_run else deploy(session, wish, ask))

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
+import typer
 from rich.text import Text
 
 from imgpipe.cli import console, deploy_words
@@ -22,10 +23,12 @@ EXIT_CODES: Final = {"deployed": 0, "unchanged": 0, "planned": 0, "cancelled": 1
 
 
 class Screen:
-    """Shows one deployment. `where` holds the options that address the stack, for the commands it names."""
+    """Shows one deployment. For the commands that it names, `where` holds the options that address the stack, and
+    `recipe` the one that names the recipe."""
 
-    def __init__(self, where: Mapping[str, str | None], *, json: bool) -> None:
-        self.where = [word for option, value in where.items() if value for word in (option, value)]
+    def __init__(self, where: Mapping[str, object], recipe: Mapping[str, object], *, json: bool) -> None:
+        self.where = _words(where)
+        self.recipe = _words(recipe)
         self.json = json
         self.talk = console.talk()
         self.progress = Progress(self.talk, animated=sys.stderr.isatty())
@@ -89,14 +92,14 @@ class Screen:
         said = {
             "deployed": Text("Deployed.", "bold green"),
             "unchanged": Text("Nothing has changed: it is deployed already.", "bold"),
-            "cancelled": Text("Cancelled: nothing was changed.", "bold"),
+            "cancelled": Text("Cancelled: the stack is as it was.", "bold"),
             "planned": Text("Nothing was changed.", "bold"),
         }
         self.talk.print(said[event.status])
         if event.status not in {"deployed", "unchanged"}:
             return
         if event.outputs:
-            console.lay_out(console.results(), deploy_words.facts(dict(sorted(event.outputs.items()))))
+            typer.echo(deploy_words.outputs(event.outputs))
         else:
             self.talk.print("The endpoint tells no outputs of the stack.")
         self.talk.print(f"Next: {self._command('status')}")
@@ -104,7 +107,8 @@ class Screen:
     def _interrupted(self) -> int:
         if self.executing:
             status = "in_progress"
-            said = f"The deployment goes on without you. Look on again with: {self._command('deploy')}"
+            again = self._command("deploy", *self.recipe)
+            said = f"The deployment goes on without you. Look on again with: {again}"
         else:
             status = "cancelled"
             said = "Interrupted before anything was deployed."
@@ -113,14 +117,18 @@ class Screen:
         self.talk.print(f"\n{said}")
         return INTERRUPTED
 
-    def _command(self, name: str) -> str:
-        return console.printable(shlex.join(["imgpipe", name, *self.where]))
+    def _command(self, name: str, *more: str) -> str:
+        return console.printable(shlex.join(["imgpipe", name, *self.where, *more]))
 
     def _print_json(self, event: Event) -> None:
         if isinstance(event, Finished):
             _print_line(_result(event.status, event.outputs))
         else:
             _print_line(deploy_words.document(event))
+
+
+def _words(options: Mapping[str, object]) -> list[str]:
+    return [word for option, value in options.items() if value for word in (option, str(value))]
 
 
 def _result(status: str, outputs: Mapping[str, str] | None = None, error: object = None) -> dict[str, Any]:

@@ -22,6 +22,7 @@ STEPS: Final = {
     "roll back": "Rolling back to the end",
 }
 REPLACEMENTS: Final = {"True": "yes", "False": "no", "Conditional": "perhaps"}
+FATES: Final = {"lost": "losing", "perhaps lost": "losing", "left behind": "leaving behind"}
 LIMITS: Final = (
     "What would be replaced, and what was changed by hand, only a change set tells, which is none of a dry run."
 )
@@ -32,12 +33,18 @@ def target(event: Target) -> RenderableType:
     return facts({"Stack": event.stack, "Account": event.account, "Region": event.region, "Endpoint": event.endpoint})
 
 
-def facts(told: Mapping[str, str], style: str = "dim") -> Table:
+def facts(told: Mapping[str, str]) -> Table:
     """Names with their values, one under the other."""
     table = Table.grid(padding=(0, 2))
     for name, value in told.items():
-        table.add_row(Text(name, style), Text(printable(value), overflow="fold"))
+        table.add_row(Text(name, "dim"), Text(printable(value), overflow="fold"))
     return table
+
+
+def outputs(told: Mapping[str, str]) -> str:
+    """Names with their values, a line each, which is never folded, so that it can be copied."""
+    width = max(map(len, told))
+    return "\n".join(f"{name:<{width}}  {printable(value)}" for name, value in sorted(told.items()))
 
 
 def changes(told: tuple[Change, ...]) -> Iterator[RenderableType]:
@@ -49,9 +56,9 @@ def changes(told: tuple[Change, ...]) -> Iterator[RenderableType]:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for heading in ("Operation", "Resource", "Type", "Replacement"):
         table.add_column(heading, overflow="fold")
-    for change in told:
-        loss = "" if change.fate == "kept" else f"{STATEFUL[change.type]} {change.fate}"
+    for change in sorted(told, key=lambda change: change.fate != "kept"):  # above the question
         replaced = REPLACEMENTS.get(change.replacement or "", "")
+        loss = f"{FATES[change.fate]} {STATEFUL[change.type]}" if change.fate in FATES else ""
         table.add_row(
             change.action,
             change.resource,
