@@ -14,7 +14,7 @@ from typing import Any, Final
 import botocore.session
 from botocore.config import Config
 
-from imgpipe.adapters.dynamodb import DynamoDBCatalog
+from imgpipe.adapters.dynamodb import SHARDS, DynamoDBCatalog
 from imgpipe.adapters.s3 import S3Presigner, S3Store
 from imgpipe.core import recipe_file
 from imgpipe.core.recipe import Recipe
@@ -33,6 +33,7 @@ _CONFIG: Final = {
     "connect_timeout": 2,
     "read_timeout": 10,
     "tcp_keepalive": True,
+    "max_pool_connections": SHARDS,
 }
 
 if "AWS_LAMBDA_LOG_LEVEL" not in os.environ:

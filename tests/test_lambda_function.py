@@ -19,6 +19,7 @@ from moto_cases import REGION, answer, client, make_bucket, make_table, server
 from PIL import Image
 
 from imgpipe.adapters.dynamodb import DynamoDBCatalog
+from imgpipe.adapters.s3 import S3Presigner
 from imgpipe.core import recipe_file
 from imgpipe.core.pipeline import render
 from imgpipe.worker.events import envelope
@@ -247,6 +248,42 @@ def test_an_image_that_killed_three_workers_fails(stack: Stack) -> None:
     assert stack.renditions() == {}
 
 
+def test_what_a_crashed_worker_left_is_made_anew(stack: Stack) -> None:
+    crash = """
+import json, os
+from imgpipe.core import pipeline
+real = pipeline.render
+def render(data, recipe):
+    rendering = real(data, recipe)
+    def outputs():
+        yield next(rendering.outputs)
+        os._exit(9)
+    import dataclasses
+    return dataclasses.replace(rendering, outputs=outputs())
+pipeline.render = render
+function._LEASE_AFTER = -59.9
+class Context:
+    aws_request_id = "r"
+    def get_remaining_time_in_millis(self):
+        return 60_000
+function.process(json.loads(sys.stdin.read()), Context())
+"""
+    stack.put(data := photo())
+    event = stack.event()
+    died = subprocess.run(
+        [sys.executable, "-c", f"import sys, imgpipe.lambda_function as function{crash}"],
+        env=stack.environment, input=json.dumps(event), text=True, timeout=60,
+    )  # fmt: skip
+    assert died.returncode == 9
+    assert stack.renditions().keys() == {f"web/{KEY}"}
+    claim = stack.record().claim
+    assert isinstance(claim, Claim)
+    assert f"web/{KEY}" in claim.keys
+    time.sleep(0.2)
+    assert stack.process(event) == []
+    assert sorted(stack.renditions().values()) == stack.expected(data)
+
+
 def test_a_worker_that_still_works_is_left_alone(stack: Stack) -> None:
     stack.put(photo())
     claim = Claim(attempt="other", ends=time.time() + 60, keys=())
@@ -375,6 +412,18 @@ def test_the_api_leads_from_an_upload_to_the_renditions(stack: Stack) -> None:
     ask("DELETE", image)
     stack.process(envelope(stack.source, offer["key"], removed=True))
     assert ask("GET", image)["status"] == "deleted"
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "eu-central-1", "ap-southeast-4"])
+def test_uploads_and_links_go_to_the_regions_own_host(
+    stack: Stack, region: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", region)
+    presigner = S3Presigner(stack.function._s3(), "photos")
+    host = f"https://photos.s3.{region}.amazonaws.com/"
+    assert presigner.form("a.jpg", "image/jpeg", 1, None, 60).url == host
+    assert presigner.link("a.jpg", "image/jpeg", 60).startswith(f"{host}a.jpg?")
 
 
 def post(form: dict[str, Any], data: bytes) -> int:
