@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from template_case import JWT, KEY, of_type, references, resources, statements
 
+from imgpipe.worker import api
+
 TABLE = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${AWS::StackName}-catalog"
 
 ALLOWED: dict[str, dict[str, tuple[object, str]]] = {
@@ -38,15 +40,7 @@ ALLOWED: dict[str, dict[str, tuple[object, str]]] = {
 }
 """Role -> action -> on what, and what for."""
 
-ROUTES = {
-    "GET /health": False,
-    "GET /recipe": False,
-    "POST /images": True,
-    "GET /images": False,
-    "GET /images/{id}": False,
-    "DELETE /images/{id}": True,
-    "POST /images/{id}/reprocess": True,
-}
+ROUTES = {f"{route.method} {route.path}": route.changes for route in api.ROUTES}
 """Route -> whether it changes something."""
 
 
