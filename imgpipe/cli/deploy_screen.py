@@ -102,6 +102,8 @@ class Screen:
             typer.echo(deploy_words.outputs(event.outputs))
         else:
             self.talk.print("The endpoint tells no outputs of the stack.")
+        if event.new_recipe:
+            self.talk.print("Images that were there before keep the renditions of the recipe before.")
         self.talk.print(f"Next: {self._command('status')}")
 
     def _interrupted(self) -> int:

@@ -86,9 +86,9 @@ def preview(event: Preview) -> Iterator[RenderableType]:
     yield "A new stack would be made." if event.new else "The stack would be updated."
     if event.first:
         yield f"Before that, it has to {event.first}."
-    told = {}
-    if event.bundle:
-        told["Bundle"] = "new"
+    told = {name: "new" for name, new in (("Bundle", event.bundle), ("Template", event.template)) if new}
+    if event.tags is not None:
+        told["Tags"] = ", ".join(f"{name}={value}" for name, value in event.tags.items()) or "(none)"
     for name, (before, wanted) in event.changed.items():
         told[name] = f"{wanted or '(empty)'}" if before is None else f"{before or '(empty)'} → {wanted or '(empty)'}"
     for word, names in (("Add", event.added), ("Change", event.altered), ("Remove", event.removed)):

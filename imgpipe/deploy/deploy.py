@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from imgpipe.deploy import artifacts, change_set, kept, plan
 from imgpipe.deploy.events import Ask, Event, Executing, Finished, Proposed, Step, Target
 from imgpipe.deploy.plan import Plan, Wish
-from imgpipe.deploy.readiness import Declined, Sleep, agree, carry_out, make_ready
+from imgpipe.deploy.readiness import Declined, Sleep, agree, carry_out, make_ready, somebody
 from imgpipe.deploy.template import INLINE_BYTES
 from imgpipe.remote.session import Session, aws_errors
 from imgpipe.remote.stack import find
@@ -39,8 +39,7 @@ def deploy(session: Session, wish: Wish, ask: Ask | None, sleep: Sleep = time.sl
 def _carry_out(session: Session, planned: Plan, ask: Ask | None, sleep: Sleep) -> Iterator[Event]:
     if planned.new:
         kept.refuse(session, planned.stack)
-    if ask is None:
-        agree(ask, "")
+    somebody(ask)  # before anything is changed
     yield Step("upload")
     template = _upload(session, planned)
     yield Step("change set")

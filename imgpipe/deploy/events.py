@@ -44,13 +44,15 @@ class Executing(Struct, frozen=True):
 
 
 class Preview(Struct, frozen=True, kw_only=True):
-    """What a deployment would send that the stack does not have. `first` is what would have to be done before; the
-    resources are logical names; `changed` parameters are (deployed or None, wanted) by name; `bundle` tells whether the
-    code or the recipe in it is new."""
+    """What a deployment would send that the stack does not have. `first` is what would have to be done before; `bundle`
+    and `template` tell whether they are others, `tags` are all of them where they are; `changed` parameters are
+    (deployed or None, wanted) by name; resources are logical names."""
 
     new: bool
     first: str | None
     bundle: bool
+    template: bool
+    tags: Mapping[str, str] | None
     changed: Mapping[str, tuple[str | None, str]]
     added: tuple[str, ...]
     altered: tuple[str, ...]

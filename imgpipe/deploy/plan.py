@@ -61,7 +61,7 @@ class Plan(Struct, frozen=True, kw_only=True):
             self.deployed is not None
             and self.deployed.status in AT_REST
             and not self.changed
-            and self.tags == _own_tags(self.deployed)
+            and self.tags == own_tags(self.deployed)
         )
 
     @property
@@ -85,12 +85,12 @@ def make(session: Session, wish: Wish, deployed: Stack | None) -> Plan:
         "RecipeHash": wish.recipe.hash,
         "DeploymentHash": wish.template.digest,
     }
-    tags = wish.tags if wish.tags is not None else _own_tags(deployed) if deployed else {}
+    tags = wish.tags if wish.tags is not None else own_tags(deployed)
     return Plan(
         stack=wish.stack, deployed=deployed, template=wish.template, bundle=built, parameters=parameters, tags=tags
     )
 
 
-def _own_tags(stack: Stack) -> dict[str, str]:
+def own_tags(stack: Stack | None) -> dict[str, str]:
     """The stack's tags, but for those that AWS sets, and nobody else may."""
-    return {key: value for key, value in stack.tags.items() if not key.startswith("aws:")}
+    return {key: value for key, value in stack.tags.items() if not key.startswith("aws:")} if stack else {}

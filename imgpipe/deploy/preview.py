@@ -4,6 +4,7 @@ Not even a change set is made, which would already be a change in the account; s
 as which resources would be replaced, is not known here.
 """
 
+import json
 from collections.abc import Iterator
 
 from imgpipe.deploy import kept, plan
@@ -21,7 +22,8 @@ def preview(session: Session, wish: Wish) -> Iterator[Event]:
         yield Target(wish.stack, session.account, session.region, session.endpoint)
         found = look(session, wish.stack)
         first = need(found.status) if found else Need.NOTHING
-        deployed = None if found and (first is Need.DELETE or found.status == "REVIEW_IN_PROGRESS") else found
+        gone = found and (first is Need.DELETE or found.status in {"DELETE_IN_PROGRESS", "REVIEW_IN_PROGRESS"})
+        deployed = None if gone else found
         yield Step("bundle")
         planned = plan.make(session, wish, deployed)
         if deployed and planned.unchanged:
@@ -36,8 +38,6 @@ def preview(session: Session, wish: Wish) -> Iterator[Event]:
 
 def deployed_template(session: Session, stack: str) -> Template:
     """The template that the stack was deployed with."""
-    import json
-
     body = session.client("cloudformation").get_template(StackName=stack, TemplateStage="Original")["TemplateBody"]
     return parse(body if isinstance(body, str) else json.dumps(body))
 
@@ -49,7 +49,9 @@ def difference(planned: Plan, before: Template, first: Need) -> Preview:
         new=planned.new,
         first=None if first is Need.NOTHING else first.value,
         bundle="BundleKey" in planned.changed,
-        changed={name: values for name, values in planned.changed.items() if name not in OWN},
+        template="DeploymentHash" in planned.changed,
+        tags=planned.tags if planned.tags != plan.own_tags(planned.deployed) else None,
+        changed={name: values for name, values in planned.changed.items() if name not in OWN - {"RecipeHash"}},
         added=tuple(name for name in now if name not in then),
         altered=tuple(name for name in now if name in then and now[name] != then[name]),
         removed=tuple(name for name in then if name not in now),

@@ -83,10 +83,15 @@ def make_ready(session: Session, name: str, ask: Ask | None, sleep: Sleep) -> Ge
 
 def agree(ask: Ask | None, question: str) -> None:
     """Go on only where the person says so. Raises Declined, or UsageError where nobody can be asked."""
+    if not somebody(ask)(question):
+        raise Declined
+
+
+def somebody(ask: Ask | None) -> Ask:
+    """Whoever can be asked. Raises UsageError where there is nobody."""
     if ask is None:
         raise UsageError("There is no terminal to ask on.", "Add --yes to go on without a question.")
-    if not ask(question):
-        raise Declined
+    return ask
 
 
 def carry_out(

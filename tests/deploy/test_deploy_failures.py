@@ -7,7 +7,8 @@ from deploy_account import CHANGE_SET_ID, STACK_ID, Stubbed, small_bundle, wish
 
 from imgpipe.deploy import artifacts, bundle, kept
 from imgpipe.deploy.deploy import deploy
-from imgpipe.deploy.events import Ask, Event, Executing, Finished, Proposed
+from imgpipe.deploy.events import Ask, Event, Executing, Finished, Preview, Proposed
+from imgpipe.deploy.preview import preview
 from imgpipe.errors import AwsError, StackError
 from imgpipe.remote.events import StackEvent
 
@@ -153,3 +154,25 @@ def test_what_aws_refuses_is_one_sentence(code: str, message: str, told: str) ->
         run(aws, [])
     assert caught.value.exit_code == 3
     assert caught.value.message.count(". ") == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "first", "new"),
+    [
+        ("ROLLBACK_COMPLETE", "delete it", True),
+        ("DELETE_IN_PROGRESS", "wait until its operation has ended", True),
+        ("UPDATE_IN_PROGRESS", "wait until its operation has ended", False),
+        ("UPDATE_ROLLBACK_FAILED", "roll its last update back to the end", False),
+    ],
+)
+def test_a_dry_run_tells_what_would_have_to_be_done_first(status: str, first: str, new: bool) -> None:
+    aws = Stubbed()
+    aws.stack(status)
+    if not new:
+        aws.answer("get_template", {"TemplateBody": "Resources: {}"})
+    with aws as session:
+        *_, shown, ended = preview(session, wish())
+    assert isinstance(shown, Preview)
+    assert (shown.first, shown.new) == (first, new)
+    assert isinstance(ended, Finished)
+    assert ended.status == "planned"

@@ -94,7 +94,9 @@ def test_other_tags_are_a_change_and_none_leave_them(aws: Recorded) -> None:
     assert ended(run(aws, wish())) == "unchanged"
     assert ended(run(aws, tagged)) == "unchanged"
     untagged = Wish(stack="imgpipe", recipe=wish().recipe, template=wish().template, values={}, tags={})
-    assert ended(list(preview(aws, untagged))) == "planned"
+    *_, shown, _ = preview(aws, untagged)
+    assert isinstance(shown, Preview)
+    assert (shown.tags, shown.bundle, shown.template, shown.changed) == ({}, False, False, {})
 
 
 def test_the_artifact_bucket_is_private_encrypted_versioned_and_made_once(aws: Recorded) -> None:
