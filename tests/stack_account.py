@@ -50,7 +50,7 @@ class Recorded(Session):
     @property
     def changing(self) -> list[str]:
         """The calls that are more than a look."""
-        looks = ("Describe", "Get", "Head", "List", "Query")
+        looks = ("Describe", "Filter", "Get", "Head", "List", "Query")
         return [call for call in self.calls if not call.startswith(looks)]
 
 

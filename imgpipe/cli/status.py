@@ -72,6 +72,11 @@ def draw(status: "Status") -> None:
     for error in status.last_errors or ():
         line = Text.assemble((console.printable(error.key), "red"), ("  " + moment(error.updated), "dim"))
         console.lay_out(paper, line, Padding(console.printable(error.message), (0, 0, 0, 4), expand=False))
+    if status.outages:
+        console.lay_out(paper, "", Text("Outages of the last quarter of an hour", "bold"))
+    for outage in status.outages or ():
+        line = Text.assemble((f"{outage.count:,} times, ", "red"), (f"last {moment(outage.last)}", "dim"))
+        console.lay_out(paper, line, Padding(console.printable(outage.message), (0, 0, 0, 4), expand=False))
     if status.unread:
         console.lay_out(paper, "", Text("Could not be read", "bold"))
     for part in status.unread:

@@ -14,7 +14,6 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from imgpipe import __version__
-from imgpipe.core.builds import builds
 from imgpipe.errors import AwsError, ImgpipeError
 from imgpipe.remote.session import Session
 
@@ -32,6 +31,7 @@ CODECS: Final = {
     "lcms": "colour profiles",
 }
 """A part of `builds` -> what cannot be done without it."""
+REINSTALL: Final = "Install the makers' wheels: pip install --force-reinstall --only-binary :all: pillow pi-heif"
 
 
 class Check(Struct, frozen=True):
@@ -47,8 +47,7 @@ def doctor(session: Session) -> Iterator[Check]:
     """Every check in turn; those of AWS take a moment each."""
     yield _python()
     yield Check("imgpipe", "ok", f"{__version__} on {platform.platform(terse=True)}, {platform.machine()}")
-    yield _codecs()
-    yield _kernel()
+    yield from _images()
     yield _encoding()
     yield _disk()
     yield _uv()
@@ -62,21 +61,26 @@ def _python() -> Check:
     return Check("Python", "ok", found)
 
 
-def _codecs() -> Check:
-    parts = builds()
-    missing = [purpose for part, purpose in CODECS.items() if not parts.get(part)]
+def _images() -> Iterator[Check]:
+    """The libraries that read, make and write images: loaded, not only found."""
+    try:
+        from imgpipe.core import codec  # noqa: F401 - it loads every library that reads or writes images
+        from imgpipe.core.builds import builds
+
+        parts = builds()
+    except ImportError as error:
+        yield Check("Codecs", "fail", f"cannot be loaded: {error}", REINSTALL)
+        return
+    missing = [purpose for part, purpose in CODECS.items() if part not in parts]
     if missing:
-        lost = ", ".join(missing)
-        return Check("Codecs", "fail", f"Pillow {parts['pillow']} lacks: {lost}", "Install Pillow's own wheel: pip "
-                     "install --force-reinstall --only-binary :all: pillow pi-heif")  # fmt: skip
-    return Check("Codecs", "ok", f"Pillow {parts['pillow']}: {', '.join(CODECS.values())}")
-
-
-def _kernel() -> Check:
-    kernel = builds()["kernel"]
+        yield Check("Codecs", "fail", f"Pillow {parts['pillow']} lacks: {', '.join(missing)}", REINSTALL)
+    else:
+        yield Check("Codecs", "ok", f"Pillow {parts['pillow']}: {', '.join(CODECS.values())}")
+    kernel = parts["kernel"]
     if kernel.startswith("pillow"):
-        return Check("Kernel", "warn", f"{kernel}: right, but slower", "Install cykooz-resizer where it has a wheel.")
-    return Check("Kernel", "ok", kernel)
+        yield Check("Kernel", "warn", f"{kernel}: right, but slower", "Install cykooz-resizer where it has a wheel.")
+    else:
+        yield Check("Kernel", "ok", kernel)
 
 
 def _encoding() -> Check:

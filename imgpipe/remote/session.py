@@ -15,6 +15,8 @@ from imgpipe.errors import AwsError, ImgpipeError
 ATTEMPTS: Final = 6
 """Tries of one call, where neither AWS_MAX_ATTEMPTS nor the profile tells how many: CloudFormation throttles early."""
 CONNECT_SECONDS: Final = 10
+CONNECTIONS: Final = 32
+"""Of one client at once: the catalog's feed alone is read by sixteen threads."""
 
 
 @contextmanager
@@ -104,7 +106,12 @@ class Session:
     def _make(self, service: str, **settings: object) -> Any:
         from botocore.config import Config
 
-        config = Config(connect_timeout=CONNECT_SECONDS, user_agent_extra=f"imgpipe/{__version__}", **settings)
+        config = Config(
+            connect_timeout=CONNECT_SECONDS,
+            max_pool_connections=CONNECTIONS,
+            user_agent_extra=f"imgpipe/{__version__}",
+            **settings,
+        )
         return self._boto.client(service, region_name=self.region, endpoint_url=self._endpoint_url, config=config)
 
     def _s3(self) -> Any:

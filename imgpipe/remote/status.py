@@ -13,6 +13,7 @@ from imgpipe.adapters.dynamodb import DynamoDBCatalog
 from imgpipe.errors import ImgpipeError
 from imgpipe.remote import figures
 from imgpipe.remote.figures import LastHour
+from imgpipe.remote.outages import Outage, outages
 from imgpipe.remote.queue import messages
 from imgpipe.remote.session import Session, aws_errors
 from imgpipe.remote.stack import Stack
@@ -85,6 +86,7 @@ class Status(Struct, frozen=True, kw_only=True, rename="camel"):
     dead_letters: int | None
     last_hour: LastHour | None
     last_errors: tuple[LastError, ...] | None
+    outages: tuple[Outage, ...] | None
     unread: tuple[Unread, ...]
 
 
@@ -128,6 +130,7 @@ def status(session: Session, stack: Stack, local_recipe: Callable[[], str]) -> S
         dead_letters=read("dead letters", lambda: messages(session, stack.output("DeadLetterQueueUrl")).all),
         last_hour=read("last hour", lambda: figures.last_hour(session, stack.name)),
         last_errors=read("last errors", lambda: _last_errors(session, stack.output("CatalogTable"))),
+        outages=read("outages", lambda: outages(session, stack.output("ProcessorLogGroup"))),
         unread=tuple(unread),
     )
 

@@ -39,16 +39,29 @@ def test_who_works_locally_needs_no_account(no_aws: Path, capsys: pytest.Capture
     assert "--profile" in found["Account"]["remedy"]
 
 
-@pytest.mark.parametrize(("part", "purpose"), [("avif", "AVIF"), ("heif", "HEIC"), ("freetype", "text marks")])
+@pytest.mark.parametrize(("part", "purpose"), [("avif", "AVIF"), ("freetype", "text marks")])
 def test_a_missing_codec_fails_and_names_what_is_lost(
     part: str, purpose: str, no_aws: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     left = {name: build for name, build in builds().items() if name != part}
-    monkeypatch.setattr("imgpipe.local.doctor.builds", lambda: left)
+    monkeypatch.setattr("imgpipe.core.builds.builds", lambda: left)
     code, found = checks(capsys)
     assert (code, found["Codecs"]["state"]) == (1, "fail")
     assert found["Codecs"]["found"].endswith(f"lacks: {purpose}")
     assert found["Codecs"]["remedy"]
+
+
+def test_a_library_that_cannot_be_loaded_fails_and_keeps_nothing_back(
+    no_aws: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken() -> dict[str, str]:
+        raise ImportError("cannot import name '_imaging'")
+
+    monkeypatch.setattr("imgpipe.core.builds.builds", broken)
+    code, found = checks(capsys)
+    assert (code, found["Codecs"]["state"]) == (1, "fail")
+    assert "_imaging" in found["Codecs"]["found"]
+    assert "Disk" in found
 
 
 def test_without_uv_nothing_can_be_deployed_but_all_else_goes(

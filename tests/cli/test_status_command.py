@@ -1,13 +1,16 @@
 """`imgpipe status` as a person and a program meet it."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
-from stack_account import Account
+from stack_account import CATALOG, Account
 
+from imgpipe.adapters.dynamodb import DynamoDBCatalog
 from imgpipe.cli import run
 from imgpipe.cli.status import moment, span
+from imgpipe.worker.ports import Failure, Record, rfc3339
 
 
 def test_a_program_gets_one_document(account: Account, capsys: pytest.CaptureFixture[str]) -> None:
@@ -15,7 +18,7 @@ def test_a_program_gets_one_document(account: Account, capsys: pytest.CaptureFix
     assert run(["status", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told.keys() == {
-        "stack", "outputs", "recipe", "queue", "deadLetters", "lastHour", "lastErrors", "unread",
+        "stack", "outputs", "recipe", "queue", "deadLetters", "lastHour", "lastErrors", "outages", "unread",
     }  # fmt: skip
     assert told["outputs"] == outputs
     assert told["queue"] == {"waiting": 0, "inFlight": 0, "oldestSeconds": None}
@@ -31,6 +34,21 @@ def test_a_person_sees_state_and_what_could_not_be_read(account: Account, capsys
     assert "0 messages waiting" in shown
     assert "CloudWatch has no figures of this stack." in shown
     assert not any(line.endswith(" ") for line in shown.splitlines())
+
+
+def test_what_failed_is_shown_with_its_words_and_nothing_that_moves_the_cursor(
+    account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.make_stack()
+    failed = Record(
+        key="a\x1b[2J.jpg", status="failed", error=Failure("empty", "It has no bytes."), updated=rfc3339(time.time())
+    )
+    DynamoDBCatalog(account.client("dynamodb"), CATALOG).put(failed, None)
+    assert run(["status"]) == 0
+    shown = capsys.readouterr().out
+    assert "a\\x1b[2J.jpg" in shown
+    assert "\x1b" not in shown
+    assert "    It has no bytes." in shown.splitlines()
 
 
 def test_a_stack_that_is_not_there_is_a_usage_error(account: Account, capsys: pytest.CaptureFixture[str]) -> None:

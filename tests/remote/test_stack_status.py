@@ -1,5 +1,7 @@
 """A stack's state: what is counted, what is said where a part cannot be read, and that no table is scanned."""
 
+import json
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -10,6 +12,7 @@ from stack_account import CATALOG, Account
 from imgpipe.adapters.dynamodb import DynamoDBCatalog
 from imgpipe.errors import StackError, UsageError
 from imgpipe.remote.figures import LastHour
+from imgpipe.remote.outages import Outage
 from imgpipe.remote.stack import find_ours
 from imgpipe.remote.status import Queue, Status, status
 from imgpipe.worker.ports import Failure, Record, rfc3339
@@ -77,6 +80,27 @@ def test_the_newest_failures_are_told_first(account: Account) -> None:
     assert (errors[0].code, errors[0].updated) == ("truncated", rfc3339(39))
 
 
+def test_outages_are_told_once_each_with_their_number(account: Account) -> None:
+    group = account.make_stack()["ProcessorLogGroup"]
+    logs = account.client("logs")
+    logs.create_log_stream(logGroupName=group, logStreamName="one")
+    now = int(time.time() * 1000)
+    died = {"log_level": "ERROR", "errorType": "Runtime.ExitError", "errorMessage": "it died"}
+    lines: list[tuple[int, object]] = [
+        (now - 3_600_000, {"level": "ERROR", "message": "long ago"}),
+        (now - 60_000, died),
+        *((now - 10_000 + n, {"level": "ERROR", "message": "no\npermission"}) for n in range(3)),
+        (now, {"level": "INFO", "message": "a.jpg is done."}),
+    ]
+    told = [{"timestamp": at, "message": json.dumps(line)} for at, line in lines]
+    told.append({"timestamp": now, "message": "START RequestId: 1"})
+    logs.put_log_events(logGroupName=group, logStreamName="one", logEvents=told)
+    assert state(account).outages == (
+        Outage("no permission", 3, rfc3339((now - 10_000 + 2) / 1000)),
+        Outage("Runtime.ExitError: it died", 1, rfc3339((now - 60_000) / 1000)),
+    )
+
+
 @pytest.mark.parametrize(("here", "same"), [("0" * 16, True), ("1" * 16, False)])
 def test_the_recipe_here_is_compared_with_the_deployed_one(here: str, same: bool, account: Account) -> None:
     account.make_stack()
@@ -118,6 +142,7 @@ def test_what_may_not_be_read_is_said_and_the_rest_is_told(service: str, parts: 
         "last errors": told.last_errors,
         "last hour": told.last_hour,
         "account": told.stack.account,
+        "outages": told.outages,
     }
     assert {name for name, value in fields.items() if value is None} == parts
 
