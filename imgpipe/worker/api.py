@@ -104,6 +104,7 @@ def offer_upload(request: Request, ports: Ports) -> Answer:
 
 
 def list_images(request: Request, ports: Ports) -> Answer:
+    """Settled images: one that is being made anew is missing until its record is settled again."""
     unknown = sorted(request.query.keys() - {"prefix", "status", "since", "cursor"})
     if unknown:
         detail = f"There is no parameter {unknown[0]!r}."
