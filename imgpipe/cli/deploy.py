@@ -72,9 +72,9 @@ def deploy(
         bool, typer.Option("--json", help="Print a JSON event a line on stdout, then a result line.")
     ] = False,
 ) -> int:
-    """Deploy the pipeline with your recipe into your AWS account, or bring it up to date.
+    """Deploy the pipeline with your recipe into your AWS account.
 
-    You see what will change before it does. What is not given stays as it was deployed.
+    You see what will change before it does. Later runs bring it up to date; what they do not give stays as it was.
 
     Example:
 

@@ -24,7 +24,8 @@ STEPS: Final = {
 REPLACEMENTS: Final = {"True": "yes", "False": "no", "Conditional": "perhaps"}
 FATES: Final = {"lost": "losing", "perhaps lost": "losing", "left behind": "leaving behind"}
 LIMITS: Final = (
-    "What would be replaced, and what was changed by hand, only a change set tells, which is none of a dry run."
+    "Only a change set, which a dry run does not make, tells what would be replaced, what conditions leave out, and "
+    "what was changed by hand."
 )
 
 
@@ -113,5 +114,7 @@ def stack_event(event: StackEvent) -> Text:
 def document(event: Event) -> dict[str, Any]:
     """The event for a program."""
     if isinstance(event, StackEvent):
-        return {**msgspec.to_builtins(event), "type": "event", "resourceType": event.type}
+        told = msgspec.to_builtins(event)
+        del told["of_stack"]
+        return {**told, "type": "event", "resourceType": event.type}
     return {"type": type(event).__name__.lower(), **msgspec.to_builtins(event)}
