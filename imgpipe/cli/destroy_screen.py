@@ -6,6 +6,7 @@ Talk, the question and stack events go to stderr; with `--json` a line for each 
 import shlex
 import sys
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import msgspec
@@ -16,7 +17,7 @@ from imgpipe.cli import console, deploy_words
 from imgpipe.cli.console import counted, printable, size
 from imgpipe.cli.deploy_progress import Progress
 from imgpipe.cli.status import moment
-from imgpipe.errors import ImgpipeError
+from imgpipe.errors import AwsError, ImgpipeError
 from imgpipe.remote.destroy import Deleted, Emptied, Lifted, Plan, Step
 from imgpipe.remote.events import StackEvent
 from imgpipe.remote.holdings import Holding
@@ -88,8 +89,8 @@ class Screen:
         self.progress.close()
         if self.json:
             _print_line(_result("in_progress" if self.underway else "cancelled"))
-        goes_on = f"What CloudFormation has begun goes on without you. Take it up again with: {self._command()}"
-        self.talk.print(f"\n{goes_on if self.underway else 'Interrupted: nothing was changed.'}")
+        self.talk.print()
+        self.talk.print(self._goes_on() if self.underway else "Interrupted: nothing was changed.")
         return INTERRUPTED
 
     def end_failed(self, error: ImgpipeError) -> None:
@@ -98,6 +99,11 @@ class Screen:
         if self.json:
             told = {"code": error.code, "message": error.message, "remedy": error.remedy}
             _print_line(_result("failed", error=told))
+        if self.underway and isinstance(error, AwsError):
+            self.talk.print(self._goes_on())
+
+    def _goes_on(self) -> str:
+        return f"What CloudFormation has begun goes on without you. Take it up again with: {self._command()}"
 
     def _say(self, step: Step) -> None:
         match step:
@@ -107,6 +113,8 @@ class Screen:
                 self.talk.print(f"Lifted the protection of {printable(name)}")
             case Emptied(name, removed):
                 self.progress.title = f"Deleting {printable(name)}: {counted(removed, 'version')} so far"
+                if not self.progress.animated and removed % 10_000 == 0:
+                    self.talk.print(self.progress.title)
             case Deleted(_, name):
                 self.talk.print(f"Deleted {printable(name)}")
 
@@ -135,8 +143,14 @@ def amount(held: Holding) -> str:
     if measured.older:
         words += f", {counted(measured.older, 'older version')}"
     words = f"more than {words}" if measured.at_least else words
-    when = f"counted {moment(measured.counted)}" if measured.counted else "as of some hours ago"
-    return f"{words}, {size(measured.bytes)}, {when}"
+    return f"{words}, {size(measured.bytes)}, {_when(measured.counted)}"
+
+
+def _when(counted: str | None) -> str:
+    if not counted:
+        return "as of some hours ago"
+    is_fresh = datetime.now(UTC) - datetime.fromisoformat(counted) < timedelta(minutes=1)
+    return "counted just now" if is_fresh else f"counted {moment(counted)}"
 
 
 def document(step: Step) -> dict[str, Any]:

@@ -96,8 +96,9 @@ def _facts(status: "Status") -> Iterator[tuple[str, "str | Text"]]:
         yield "", about.reason
     yield "Where", f"{about.account or 'unknown account'}, {about.region}, {about.endpoint}"
     yield "Version", _version(about.version)
-    same = {True: "the same as here", False: f"here it is {recipe.local}: imgpipe deploy takes it over", None: ""}
-    yield "Recipe", ", ".join(filter(None, (recipe.deployed or "unknown", same[recipe.same])))
+    yield "Recipe", f"{recipe.deployed or 'unknown'}{', the same as here' if recipe.same else ''}"
+    if recipe.same is False:
+        yield "", f"{recipe.local} is the one here: imgpipe deploy takes it over"
     if queue:
         oldest = f", the oldest for {span(queue.oldest_seconds)}" if queue.oldest_seconds is not None else ""
         yield "Queue", f"{counted(queue.waiting, 'message')} waiting{oldest}; {queue.in_flight:,} in work"

@@ -185,20 +185,18 @@ def _delete_versions(s3: Any, owned: dict[str, str], entries: list[dict[str, Any
 
 
 def _delete_table(session: Session, held: Holding, sleep: Callable[[float], None]) -> Iterator[Step]:
+    """Until it is gone: a stack made anew would find one that is still being deleted in its way."""
     dynamodb = session.client("dynamodb")
     for _ in range(ROUNDS):
         try:
             dynamodb.delete_table(TableName=held.name)
         except dynamodb.exceptions.ResourceInUseException:
-            # It is still being updated.
+            # It is still being updated, or deleted.
             sleep(SECONDS)
         except dynamodb.exceptions.ResourceNotFoundException:
-            break
-        else:
-            break
-    else:
-        raise StackError(f"The table {held.name} stays in use.", "Wait some minutes, then run the same command again.")
-    yield Deleted(held.kind, held.name)
+            yield Deleted(held.kind, held.name)
+            return
+    raise StackError(f"The table {held.name} stays in use.", "Wait some minutes, then run the same command again.")
 
 
 def _messages(session: Session, stack: Stack) -> int | None:

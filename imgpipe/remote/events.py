@@ -17,7 +17,8 @@ SECONDS: Final = 2.0
 PATIENCE: Final = 20
 """So many looks in a row may be throttled or find no way to AWS; each waits longer, up to `LONGEST` seconds."""
 LONGEST: Final = 30.0
-PASSING: Final = frozenset({"throttled", "unavailable", "unreachable"})
+PASSING: Final = frozenset({"not_aws", "throttled", "unavailable", "unreachable"})
+"""A proxy on the way answers for AWS, too."""
 _CANCELLED: Final = ("Resource creation cancelled", "Resource update cancelled", "Resource deletion cancelled")
 
 

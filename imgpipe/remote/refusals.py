@@ -28,11 +28,19 @@ UNKNOWN_KEYS: Final = frozenset(
     }
 )
 DENIED: Final = frozenset(
-    {"403", "AccessDenied", "AccessDeniedException", "AuthorizationError", "Forbidden", "UnauthorizedOperation"}
+    {
+        "403",
+        "AccessDenied",
+        "AccessDeniedException",
+        "AuthorizationError",
+        "Forbidden",
+        "ForbiddenException",
+        "UnauthorizedException",
+        "UnauthorizedOperation",
+    }
 )
 THROTTLED: Final = frozenset(
     {
-        "LimitExceededException",
         "PriorRequestNotComplete",
         "ProvisionedThroughputExceededException",
         "RequestLimitExceeded",
@@ -45,7 +53,7 @@ THROTTLED: Final = frozenset(
         "TooManyRequestsException",
     }
 )
-_NO_STACK: Final = re.compile(r"Stack (?:with id |\[)?(?P<name>[\w:/-]+?)\]? does not exist")
+_NO_STACK: Final = re.compile(r"Stack (?:with id )?[\['\"]?(?P<name>[\w:/-]+)[\]'\"]? does not exist")
 _FORBIDDEN: Final = re.compile(r"not authorized to perform: (?P<action>[\w:*-]+)(?: on resource: (?P<resource>\S+))?")
 
 
@@ -102,7 +110,7 @@ def _before_an_answer(error: Exception) -> ImgpipeError:
             return AwsError("bad_config", f"AWS's file {about['path']} cannot be read.", "Mend its lines, or move it.")
         case e.NoRegionError():
             return AwsError("no_region", "No AWS region is set.", "Name one with --region, or set AWS_REGION.")
-        case e.InvalidRegionError() | e.UnknownEndpointError() | e.EndpointProviderError():
+        case e.InvalidRegionError() | e.UnknownRegionError() | e.UnknownEndpointError() | e.EndpointProviderError():
             return AwsError("bad_region", _sentence(error), "Name a region with --region, as in eu-central-1.")
         case e.SSLError():
             return AwsError(
@@ -133,7 +141,9 @@ def _refusal(error: "ClientError") -> ImgpipeError:
         return AwsError("clock", "AWS refused the call for its time.", "Set this machine's clock right.")
     if code in UNKNOWN_KEYS:
         return AwsError(
-            "bad_credentials", f"AWS does not know these credentials ({code}).", "Check the profile and the keys."
+            "bad_credentials",
+            f"AWS does not know these credentials ({code}).",
+            "Check the profile and the keys, and that the region is enabled in the account.",
         )
     if code in DENIED:
         told = _FORBIDDEN.search(message)

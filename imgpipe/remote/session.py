@@ -86,7 +86,8 @@ class Session:
     @cached_property
     def partition(self) -> str:
         """`aws`, `aws-cn`, …: the first word of every ARN in the region."""
-        return str(self._boto.get_partition_for_region(self.region))
+        with aws_errors():
+            return str(self._boto.get_partition_for_region(self.region))
 
     @cached_property
     def _boto(self) -> Any:

@@ -14,6 +14,10 @@ from run_cli import PROGRAM, environment
 from stack_account import CATALOG, DESTINATION, SOURCE, Account
 
 from imgpipe.cli import run
+from imgpipe.cli.destroy_screen import amount
+from imgpipe.errors import AwsError
+from imgpipe.remote.holdings import Holding, Size
+from imgpipe.worker.ports import rfc3339
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
@@ -155,3 +159,36 @@ def test_ctrl_c_on_the_way_says_that_it_goes_on(
     assert run(["destroy", "--confirm", "imgpipe", "--region", "eu-central-1"]) == 130
     assert "goes on without you" in (shown := capsys.readouterr().err)
     assert "imgpipe destroy --region eu-central-1" in shown
+
+
+def test_an_outage_on_the_way_says_that_it_goes_on(
+    account: Account, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.make_small_stack()
+
+    def expired(*_: object) -> None:
+        raise AwsError("expired", "The AWS credentials have expired.", "Sign in again.")
+
+    monkeypatch.setattr("imgpipe.remote.destroy.follow", expired)
+    assert run(["destroy", "--json", "--confirm", "imgpipe"]) == 3
+    shown = capsys.readouterr()
+    assert json.loads(shown.out.splitlines()[-1])["error"]["code"] == "expired"
+    assert "goes on without you" in shown.err
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [
+        (Size(items=1, older=0, bytes=3, counted=None), "1 object, 3 bytes, as of some hours ago"),
+        (
+            Size(items=2_000_000, older=0, bytes=4 * 10**12, counted="2026-11-21T00:00:00.000Z"),
+            "2,000,000 objects, 4.0 TB, counted 2026-11-21 00:00 UTC",
+        ),
+        (
+            Size(items=5000, older=2, bytes=7, counted=rfc3339(time.time() + 60), at_least=True),
+            "more than 5,000 objects, 2 older versions, 7 bytes, counted just now",
+        ),
+    ],
+)
+def test_how_much_there_is_is_told_with_when_it_was_counted(size: Size, words: str) -> None:
+    assert amount(Holding(kind="source", name="pictures", size=size)) == words

@@ -212,6 +212,25 @@ def test_a_large_bucket_that_was_not_counted_yet_holds_at_least_what_was_listed(
     assert (source.size.items, source.size.bytes, source.size.at_least) == (5000, 10_000, True)
 
 
+def test_a_table_is_deleted_when_it_is_gone(account: Account) -> None:
+    told = Plan(
+        name="imgpipe",
+        stack=None,
+        messages=None,
+        holdings=(Holding(kind="catalog", name=CATALOG, size=EMPTY),),
+        delete_data=True,
+    )
+    slept: list[float] = []
+    with Stubber(account.session.client("dynamodb")) as dynamodb:
+        dynamodb.add_client_error("delete_table", "ResourceInUseException", "It is being updated")
+        dynamodb.add_response("delete_table", {})
+        dynamodb.add_client_error("delete_table", "ResourceInUseException", "It is being deleted")
+        dynamodb.add_client_error("delete_table", "ResourceNotFoundException")
+        assert list(carry_out(account.session, told, slept.append)) == [Deleted("catalog", CATALOG)]
+        dynamodb.assert_no_pending_responses()
+    assert len(slept) == 2
+
+
 def described(status: str, **more: object) -> dict[str, Any]:
     parameters = [{"ParameterKey": key, "ParameterValue": "x"} for key in ("BundleKey", "DeploymentHash", "RecipeHash")]
     stack = {

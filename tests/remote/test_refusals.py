@@ -42,6 +42,7 @@ def refusal(code: str, message: str = "", http: int = 400) -> ClientError:
             "denied",
             "sqs:SendMessage",
         ),
+        (refusal("ForbiddenException", "No access"), "denied", "DescribeStacks"),
         (refusal("Throttling", "Rate exceeded"), "throttled", "Throttling"),
         (refusal("SlowDown", http=503), "throttled", "SlowDown"),
         (refusal("ServiceUnavailable", "Come back", 503), "unavailable", "Come back"),

@@ -93,6 +93,15 @@ def test_a_missing_region_is_named_before_any_call() -> None:
     assert raised.value.code == "no_region"
 
 
+def test_what_is_no_region_is_told_so() -> None:
+    with pytest.raises(AwsError, match="Frankfurt") as raised:
+        assert Session(region="Frankfurt").partition
+    assert raised.value.code == "bad_region"
+    with pytest.raises(AwsError, match="my region") as raised:
+        Session(region="my region").client("s3")
+    assert raised.value.code == "bad_region"
+
+
 def test_missing_credentials_are_one_sentence_and_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
