@@ -15,7 +15,7 @@ from rich.text import Text
 from imgpipe.cli import console, deploy_words
 from imgpipe.cli.deploy_progress import Progress
 from imgpipe.deploy.events import Event, Executing, Finished, Preview, Proposed, Step, Target, Waiting
-from imgpipe.errors import ImgpipeError
+from imgpipe.errors import AwsError, ImgpipeError
 from imgpipe.remote.events import StackEvent
 
 INTERRUPTED: Final = 130
@@ -51,9 +51,13 @@ class Screen:
             self.progress.close()
             return self._interrupted()
         except ImgpipeError as error:
+            self.progress.close()
+            goes_on = self.executing and isinstance(error, AwsError)
             if self.json:
                 told = {"code": error.code, "message": error.message, "remedy": error.remedy}
-                _print_line(_result("failed", error=told))
+                _print_line(_result("in_progress" if goes_on else "failed", error=told))
+            if goes_on:
+                self._say_goes_on()
             raise
         finally:
             self.progress.close()
@@ -107,17 +111,18 @@ class Screen:
         self.talk.print(f"Next: {self._command('status')}")
 
     def _interrupted(self) -> int:
-        if self.executing:
-            status = "in_progress"
-            again = self._command("deploy", *self.recipe)
-            said = f"The deployment goes on without you. Look on again with: {again}"
-        else:
-            status = "cancelled"
-            said = "Interrupted before anything was deployed."
         if self.json:
-            _print_line(_result(status))
-        self.talk.print(f"\n{said}")
+            _print_line(_result("in_progress" if self.executing else "cancelled"))
+        self.talk.print()
+        if self.executing:
+            self._say_goes_on()
+        else:
+            self.talk.print("Interrupted before anything was deployed.")
         return INTERRUPTED
+
+    def _say_goes_on(self) -> None:
+        again = self._command("deploy", *self.recipe)
+        self.talk.print(f"The deployment goes on without you. Look on again with: {again}")
 
     def _command(self, name: str, *more: str) -> str:
         return console.printable(shlex.join(["imgpipe", name, *self.where, *more]))

@@ -66,8 +66,11 @@ def make_ready(session: Session, name: str, ask: Ask | None, sleep: Sleep) -> Ge
                 # What is under review was never made: its change set is as good as none.
                 return None if stack.status == "REVIEW_IN_PROGRESS" else stack
             case Need.WAIT:
-                yield Waiting(stack.status)
-                yield from follow(client, stack.id, last_rest(client, stack.id), sleep)
+                since = last_rest(client, stack.id)
+                # What has ended since it was looked at would be followed for ever: look again.
+                if (again := look(session, name)) and need(again.status) is Need.WAIT:
+                    yield Waiting(again.status)
+                    yield from follow(client, again.id, since, sleep)
             case Need.DELETE:
                 agree(ask, f"The stack {name} is in {stack.status}. Delete it and make it anew?")
                 yield Step("delete")

@@ -69,21 +69,22 @@ class Recorded(Session):
 
 
 class Stubbed:
-    """A session whose CloudFormation answers what it is told to, in that order; a context, which checks that all was
+    """A session whose one service answers what it is told to, in that order; a context, which checks that all was
     asked for."""
 
     account = ACCOUNT
-    region = REGION
     partition = "aws"
     endpoint = "https://cloudformation.eu-central-1.amazonaws.com"
 
-    def __init__(self) -> None:
+    def __init__(self, service: str = "cloudformation", region: str = REGION) -> None:
         keys = {"aws_access_key_id": "a", "aws_secret_access_key": "b"}
-        self._client = boto3.client("cloudformation", region_name=REGION, **keys)
+        self.region = region
+        self._service = service
+        self._client = boto3.client(service, region_name=region, **keys)
         self.stubber = Stubber(self._client)
 
     def client(self, service: str) -> Any:
-        assert service == "cloudformation"
+        assert service == self._service
         return self._client
 
     def __enter__(self) -> Session:

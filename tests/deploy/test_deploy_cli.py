@@ -21,6 +21,7 @@ from imgpipe import cli
 from imgpipe.cli import deploy_screen, deploy_words
 from imgpipe.deploy.change_set import Change
 from imgpipe.deploy.events import Event, Executing, Target
+from imgpipe.errors import AwsError
 
 PROGRAM = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); "
@@ -209,6 +210,19 @@ def test_an_interruption_tells_how_to_look_on_again(as_json: bool, capsys: pytes
     assert "imgpipe deploy --stack pictures --region eu-west-1 --recipe 'my recipe.toml'" in err
     if as_json:
         assert documents(out)[-1]["status"] == "in_progress"
+
+
+def test_losing_sight_of_a_deployment_is_no_failure_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    def events() -> Iterator[Event]:
+        yield Executing()
+        raise AwsError("expired", "The AWS credentials have expired.", "Sign in again.")
+
+    with pytest.raises(AwsError):
+        deploy_screen.Screen({}, {}, json=True).show(events())
+    out, err = capsys.readouterr()
+    assert documents(out)[-1]["status"] == "in_progress"
+    assert documents(out)[-1]["error"]["code"] == "expired"
+    assert "goes on without you. Look on again with: imgpipe deploy" in err
 
 
 def test_what_loses_data_is_red_said_in_words_and_next_to_the_question() -> None:

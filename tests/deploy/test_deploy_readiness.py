@@ -91,6 +91,7 @@ def test_what_is_in_progress_is_waited_for_with_its_events() -> None:
     aws.stack("UPDATE_IN_PROGRESS")
     before = ("imgpipe", "CREATE_COMPLETE")
     aws.events(before, ("imgpipe", "UPDATE_IN_PROGRESS"))
+    aws.stack("UPDATE_IN_PROGRESS")
     aws.events(before, ("imgpipe", "UPDATE_IN_PROGRESS"))
     aws.events(before, ("imgpipe", "UPDATE_IN_PROGRESS"), ("Queue", "UPDATE_COMPLETE"), ("imgpipe", "UPDATE_COMPLETE"))
     aws.stack("UPDATE_COMPLETE")
@@ -98,6 +99,17 @@ def test_what_is_in_progress_is_waited_for_with_its_events() -> None:
     assert stack
     assert events[0] == Waiting("UPDATE_IN_PROGRESS")
     assert told(events) == ["imgpipe UPDATE_IN_PROGRESS", "Queue UPDATE_COMPLETE", "imgpipe UPDATE_COMPLETE"]
+
+
+def test_what_ends_between_two_looks_is_not_waited_for_any_more() -> None:
+    aws = Stubbed()
+    aws.stack("UPDATE_IN_PROGRESS")
+    aws.events(("imgpipe", "UPDATE_IN_PROGRESS"), ("imgpipe", "UPDATE_COMPLETE"))
+    aws.stack("UPDATE_COMPLETE")
+    aws.stack("UPDATE_COMPLETE")
+    stack, events = ready(aws, ask=None)
+    assert stack
+    assert events == []
 
 
 @pytest.mark.parametrize("status", ["CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"])

@@ -7,7 +7,7 @@ import pytest
 import requests
 from deploy_account import BUCKET, Recorded, moto_server, small_bundle, wish
 
-from imgpipe.deploy import artifacts, bundle
+from imgpipe.deploy import bundle
 from imgpipe.deploy import deploy as deploying
 from imgpipe.deploy.deploy import deploy
 from imgpipe.deploy.events import Ask, Event, Finished, Preview, Proposed
@@ -118,13 +118,6 @@ def test_a_bucket_that_was_left_half_made_is_made_whole(aws: Recorded) -> None:
     aws.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration=place, BucketNamespace="account-regional")
     run(aws, wish())
     assert aws.client("s3").get_bucket_versioning(Bucket=BUCKET)["Status"] == "Enabled"
-
-
-def test_the_policy_refuses_what_is_not_encrypted() -> None:
-    (statement,) = artifacts.tls_only("aws-cn", "b")["Statement"]
-    assert statement["Resource"] == ["arn:aws-cn:s3:::b", "arn:aws-cn:s3:::b/*"]
-    assert (statement["Effect"], statement["Action"], statement["Principal"]) == ("Deny", "s3:*", "*")
-    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
 def test_a_template_that_is_too_long_for_a_call_is_fetched_from_the_bucket(
