@@ -21,7 +21,7 @@ SECONDS: Final = 2.0
 """Between two looks at a table."""
 ROUNDS: Final = 60
 """So many looks at a table, and emptyings of a bucket that an image still arrives in."""
-DELETABLE: Final = frozenset({"CREATE_IN_PROGRESS", "DELETE_IN_PROGRESS", "REVIEW_IN_PROGRESS"})
+DELETABLE: Final = frozenset({"CREATE_IN_PROGRESS", "DELETE_IN_PROGRESS"})
 """In these CloudFormation takes a deletion, although the stack is not at rest."""
 
 
