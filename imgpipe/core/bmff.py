@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
+from imgpipe.core.decode import cicp
 from imgpipe.errors import ImageError
 
 Box = tuple[bytes, int, int]
@@ -16,8 +17,6 @@ Box = tuple[bytes, int, int]
 _TOP: Final = frozenset(
     {b"ftyp", b"meta", b"mdat", b"moov", b"moof", b"free", b"skip", b"idat", b"uuid", b"mfra", b"sidx"}
 )
-_HDR_TRANSFERS: Final = {16: "PQ", 18: "HLG"}
-"""Transfer characteristics of ITU-T H.273 whose light is not sRGB's."""
 
 
 def boxes(data: bytes, start: int, end: int) -> Iterator[Box]:
@@ -59,18 +58,14 @@ def check_end(data: bytes) -> None:
         start = stop
 
 
-def refuse_hdr(format_name: str, data: bytes) -> None:
-    """Raise ImageError (`unsupported_format`) where the primary image, or a track of pictures, is PQ or HLG."""
+def profile(format_name: str, data: bytes) -> bytes | None:
+    """The profile that the numbers of the primary image, or of a track of pictures, stand for (`cicp.profile`)."""
+    found = None
     for kind, start, _ in _colours(data):
         if kind == b"colr" and data[start : start + 4] == b"nclx":
-            check_transfer(format_name, _number(data, start + 6, 2))
-
-
-def check_transfer(format_name: str, transfer: int) -> None:
-    """Raise ImageError (`unsupported_format`) for transfer characteristics (ITU-T H.273) of HDR."""
-    if transfer in _HDR_TRANSFERS:
-        name = _HDR_TRANSFERS[transfer]
-        raise ImageError("unsupported_format", f"The {format_name} is HDR ({name}), which imgpipe does not read.")
+            said = cicp.profile(format_name, _number(data, start + 4, 2), _number(data, start + 6, 2))
+            found = found or said
+    return found
 
 
 def durations(data: bytes, count: int) -> tuple[int, ...]:

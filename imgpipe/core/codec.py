@@ -7,7 +7,7 @@ that is.
 
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -84,8 +84,9 @@ def open_source(data: bytes, limits: Limits) -> Source:
     """Parse the header of `data` and hold it against `limits`. Raises ImageError."""
     _check("too_many_bytes", "The file has {} MB", len(data) / 1e6, limits.max_megabytes)
     format_ = sniff(data)
+    reader_of = _reader(format_)  # not below: a library that cannot be loaded is no fault of the image
     with _decoding(format_):
-        reader = _reader(format_, data)
+        reader = reader_of(data)
     width, height = reader.header.size
     if width < 1 or height < 1:
         raise ImageError("corrupt", f"The image says that it is {_by(reader.header.size)} pixels.")
@@ -95,7 +96,7 @@ def open_source(data: bytes, limits: Limits) -> Source:
     _check("too_many_pixels", f"{size} are {{}} megapixels", megapixels, limits.max_megapixels)
     if reader.header.timing:
         count = len(reader.header.timing.durations)
-        total = count * megapixels
+        total = reader.pixels / 1e6
         _check(
             "too_many_frames", f"{size} in {count} frames are {{}} megapixels", total, limits.max_animation_megapixels
         )
@@ -107,41 +108,41 @@ def _check(code: str, sentence: str, value: float, limit: float) -> None:
         raise ImageError(code, f"{sentence.format(f'{value:.10g}')}; the limit is {limit:g}.")
 
 
-def _reader(format_: Format, data: bytes) -> Reader:
+def _reader(format_: Format) -> Callable[[bytes], Reader]:
     """Import the one reader that is needed: pi-heif alone takes longer to load than a JPEG to decode."""
     match format_:
         case Format.JPEG:
             from imgpipe.core.decode.jpeg import JpegReader
 
-            return JpegReader(data)
+            return JpegReader
         case Format.PNG:
             from imgpipe.core.decode.png import PngReader
 
-            return PngReader(data)
+            return PngReader
         case Format.WEBP:
             from imgpipe.core.decode.webp import WebpReader
 
-            return WebpReader(data)
+            return WebpReader
         case Format.AVIF:
             from imgpipe.core.decode.avif import AvifReader
 
-            return AvifReader(data)
+            return AvifReader
         case Format.GIF:
             from imgpipe.core.decode.gif import GifReader
 
-            return GifReader(data)
+            return GifReader
         case Format.HEIC:
             from imgpipe.core.decode.heic import HeicReader
 
-            return HeicReader(data)
+            return HeicReader
         case Format.TIFF:
             from imgpipe.core.decode.tiff import TiffReader
 
-            return TiffReader(data)
+            return TiffReader
         case Format.BMP:
             from imgpipe.core.decode.bmp import BmpReader
 
-            return BmpReader(data)
+            return BmpReader
 
 
 @contextmanager

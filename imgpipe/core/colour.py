@@ -30,6 +30,10 @@ def to_srgb(image: Image.Image, icc: bytes | None) -> Image.Image:
 
 
 def _apply_profile(image: Image.Image, icc: bytes) -> Image.Image:
+    if image.mode == "RGBA" and (transform := _transform(icc, "L", "RGB")) and is_grey(image):
+        shown = transform.apply(image.getchannel("G"))
+        shown.putalpha(image.getchannel("A"))
+        return shown
     if image.mode != "L":
         transform = _transform(icc, image.mode, image.mode)
         return transform.apply(image) if transform else image
@@ -39,6 +43,12 @@ def _apply_profile(image: Image.Image, icc: bytes) -> Image.Image:
     if transform := _transform(icc, "RGB", "RGB"):
         return transform.apply(image.convert("RGB")).getchannel("G")
     return image
+
+
+def is_grey(image: Image.Image) -> bool:
+    """Whether the colours of an RGB or RGBA image are all grey."""
+    red, green, blue = image.split()[:3]
+    return not any(ImageChops.difference(band, green).getbbox() for band in (red, blue))
 
 
 @lru_cache(maxsize=1)

@@ -62,8 +62,7 @@ def encode(
 
     One frame, `timing` None, or a format without animations make a still. Where `max_bytes` is exceeded, a lossy format
     gets up to three more tries with lower quality, down to `LOWEST_QUALITY`; the best that fits is kept, else the
-    smallest. AVIF cannot say how often it plays, and its `lossless` is within three levels of exact (Pillow always
-    converts to YCbCr).
+    smallest. AVIF cannot say how often it plays.
 
     Raises ImageError: `side_too_long` where the format has no room for the size, `out_of_memory`.
     """

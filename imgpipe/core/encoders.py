@@ -57,7 +57,7 @@ def _settings(format: Format, mode: str, preset: Preset, tags: Tags, quality: in
         case Format.WEBP:
             return _webp(tags, quality, preset.lossless)
         case Format.AVIF:
-            return _avif(tags, 100 if preset.lossless else quality, mode)
+            return _avif(tags, quality, mode)
         case _:
             raise ValueError(f"{format} is not written")
 

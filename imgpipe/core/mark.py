@@ -7,18 +7,23 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
-from typing import Final
+from typing import Any, Final
 
-from PIL import Image, ImageChops, ImageDraw, ImageFont, ImageStat
+from PIL import Image, ImageDraw, ImageFont, ImageStat
 
 from imgpipe.core import geometry
 from imgpipe.core.codec import open_source
-from imgpipe.core.colour import to_srgb
+from imgpipe.core.colour import is_grey, to_srgb
+from imgpipe.core.containers import sniff
 from imgpipe.core.image import Size
 from imgpipe.core.orient import upright
-from imgpipe.core.recipe import Asset, Gravity, Limits, Watermark
+from imgpipe.core.recipe import Asset, Format, Gravity, Limits, Watermark
 from imgpipe.core.resize import resize
+from imgpipe.errors import ImageError
 
+_FORMATS: Final = frozenset({Format.PNG, Format.WEBP, Format.JPEG, Format.GIF, Format.AVIF})
+"""What a mark may be: formats whose libraries keep what they say to themselves."""
+_MEGAPIXELS: Final = 32
 _LIGHT, _DARK = "#ffffff", "#000000"
 _MIDDLE_GREY: Final = 128
 _OUTLINE: Final = 1 / 28
@@ -71,8 +76,11 @@ class Stamp:
 
 
 def check_image(asset: Asset) -> None:
-    """Raises ImageError where a watermark's image cannot be opened."""
-    _opened(asset)
+    """Raises ImageError where a watermark's image cannot be opened, or shows nothing."""
+    if sniff(asset.data) not in _FORMATS:
+        raise ImageError("unsupported_format", "A watermark's image is a PNG, a WebP, a JPEG, a GIF or an AVIF.")
+    if _opened(asset).getbbox() is None:
+        raise ImageError("corrupt", "Every pixel of it is transparent.")
 
 
 @lru_cache(maxsize=32)
@@ -80,41 +88,68 @@ def _stamp(watermark: Watermark, canvas: Size, ink: str) -> Stamp | None:
     """The mark for a rendition of size `canvas`, scaled down until it fits its margins; None below `min_size`."""
     margin = geometry.share(canvas, watermark.margin)
     free = canvas[0] - 2 * margin, canvas[1] - 2 * margin
-    pixels = geometry.share(canvas, watermark.size)
+    pixels = min(geometry.share(canvas, watermark.size), _fitting(watermark, free))
     while pixels >= max(1, watermark.min_size):
         drawn = _text(watermark, pixels, ink) if watermark.text else _image(watermark, pixels)
         if watermark.rotation:
             drawn = drawn.rotate(watermark.rotation, Image.Resampling.BICUBIC, expand=True)
         drawn = drawn.crop(drawn.getbbox())
-        scale = min(free[0] / drawn.width, free[1] / drawn.height)
-        if scale >= 1:
+        if drawn.width <= free[0] and drawn.height <= free[1]:
             drawn.putalpha(drawn.getchannel("A").point([round(level * watermark.opacity) for level in range(256)]))
-            return Stamp(drawn, _is_grey(drawn))
-        pixels = min(pixels - 1, math.floor(pixels * scale))
+            return Stamp(drawn, is_grey(drawn))
+        pixels -= 1
     return None
+
+
+def _fitting(watermark: Watermark, free: Size) -> int:
+    """About how large the mark may be to fit, known before anything is drawn: a long text at its full size would take
+    more pixels than the rendition."""
+    reference = 100
+    if watermark.text:
+        left, top, right, bottom = _text_box(watermark, reference)
+        width, height = float(right - left), float(bottom - top)
+    else:
+        mark = _opened(_needed(watermark))
+        width, height = (reference * side / max(mark.size) for side in mark.size)
+    turn = math.radians(watermark.rotation)
+    across = width * abs(math.cos(turn)) + height * abs(math.sin(turn))
+    down = width * abs(math.sin(turn)) + height * abs(math.cos(turn))
+    return math.ceil(reference * min(free[0] / max(1, across), free[1] / max(1, down))) + 1
 
 
 def _text(watermark: Watermark, pixels: int, ink: str) -> Image.Image:
     """The text in `ink` with its outline, `pixels` from one line to the next."""
-    text, font = watermark.text or "", _font(watermark.font, pixels)
-    stroke = max(1, round(pixels * _OUTLINE))
-    spacing = round(pixels * 0.25)
-    canvas = ImageDraw.Draw(Image.new("L", (1, 1)))
-    box = canvas.multiline_textbbox((0, 0), text, font, spacing=spacing, align="center", stroke_width=stroke)
-    left, top, right, bottom = math.floor(box[0]), math.floor(box[1]), math.ceil(box[2]), math.ceil(box[3])
+    left, top, right, bottom = _text_box(watermark, pixels)
     size = max(1, right - left), max(1, bottom - top)
 
     def layer(colour: str, stroke: int, strength: float) -> Image.Image:
         mask = Image.new("L", size)
-        ImageDraw.Draw(mask).multiline_text(
-            (-left, -top), text, round(255 * strength), font, spacing=spacing, align="center", stroke_width=stroke
-        )
+        style = _style(watermark, pixels) | {"stroke_width": stroke}
+        ImageDraw.Draw(mask).multiline_text((-left, -top), watermark.text or "", round(255 * strength), **style)
         drawn = Image.new("RGBA", size, colour)
         drawn.putalpha(mask)
         return drawn
 
     outline = _DARK if Image.new("L", (1, 1), ink).getpixel((0, 0)) >= _MIDDLE_GREY else _LIGHT  # type: ignore[operator]
+    stroke = _style(watermark, pixels)["stroke_width"]
     return Image.alpha_composite(layer(outline, stroke, _OUTLINE_STRENGTH), layer(ink, 0, 1))
+
+
+def _text_box(watermark: Watermark, pixels: int) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of what drawing the text would touch, outline included."""
+    canvas = ImageDraw.Draw(Image.new("L", (1, 1)))
+    box = canvas.multiline_textbbox((0, 0), watermark.text or "", **_style(watermark, pixels))
+    return math.floor(box[0]), math.floor(box[1]), math.ceil(box[2]), math.ceil(box[3])
+
+
+def _style(watermark: Watermark, pixels: int) -> dict[str, Any]:
+    """How text of that line height is set; the rest of what Pillow asks for, by its names."""
+    return {
+        "font": _font(watermark.font, pixels),
+        "spacing": round(pixels * 0.25),
+        "align": "center",
+        "stroke_width": max(1, round(pixels * _OUTLINE)),
+    }
 
 
 @lru_cache(maxsize=32)
@@ -126,25 +161,24 @@ def _font(asset: Asset, pixels: int) -> ImageFont.FreeTypeFont:
 
 def _image(watermark: Watermark, pixels: int) -> Image.Image:
     """The watermark's image with its longer side at `pixels`."""
-    if watermark.image is None:
-        raise ValueError("a watermark has a text or an image")
-    mark = _opened(watermark.image)
+    mark = _opened(_needed(watermark))
     scale = pixels / max(mark.size)
     size = max(1, round(mark.width * scale)), max(1, round(mark.height * scale))
     return resize(mark, size).convert("RGBA")
 
 
+def _needed(watermark: Watermark) -> Asset:
+    if watermark.image is None:
+        raise ValueError("a watermark has a text or an image")
+    return watermark.image
+
+
 @lru_cache(maxsize=4)
 def _opened(asset: Asset) -> Image.Image:
     """The image in sRGB, upright and premultiplied."""
-    source = open_source(asset.data, Limits())
+    source = open_source(asset.data, Limits(max_megapixels=_MEGAPIXELS))
     mark = upright(to_srgb(source.still(None), source.header.icc), source.header.orientation)
     return mark.convert("RGBA").convert("RGBa")
-
-
-def _is_grey(image: Image.Image) -> bool:
-    red, green, blue, _ = image.split()
-    return not any(ImageChops.difference(band, green).getbbox() for band in (red, blue))
 
 
 def _places(watermark: Watermark, canvas: Size, stamp: Size) -> tuple[tuple[int, int], ...]:

@@ -140,4 +140,7 @@ def _alike(frames: list[Image.Image]) -> list[Image.Image]:
     """The frames in the one mode that can hold them all: an animation's may differ in whether they are opaque."""
     modes = {frame.mode for frame in frames}
     mode = max(modes, key=("L", "RGB", "RGBA").index)
-    return [frame.convert(mode) for frame in frames] if len(modes) > 1 else frames
+    if len(modes) > 1:
+        for index, frame in enumerate(frames):
+            frames[index] = frame.convert(mode)  # one by one: there may be no room for two of each
+    return frames

@@ -17,6 +17,8 @@ _FEED_RATIO: Final = 2
 """How much larger a rendition has to be than another to be resized to it: from there on the detour cannot be told from
 the direct way (`tests/core/test_pipeline.py` measures it)."""
 _MEGA: Final = 1_000_000
+_ENCODING: Final = {Format.PNG: 8, Format.WEBP: 3, Format.AVIF: 7, Format.GIF: 5}
+"""Bytes that encoding an animation takes beyond its frames, for each of their pixels, as measured on noise."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,11 @@ class Plan:
         if self.header.format in WRITTEN:
             return self.header.format
         return Format.JPEG if self.opaque else Format.PNG
+
+    @property
+    def frames(self) -> int:
+        """How many frames the rendition has."""
+        return len(self.header.timing.durations) if self.moving and self.header.timing else 1
 
     @property
     def alpha(self) -> bool:
@@ -86,8 +93,9 @@ def plans(header: Header, recipe: Recipe) -> tuple[Plan, ...]:
             and (header.format if preset.format == "keep" else preset.format) in ANIMATED
         )
         plan = Plan(preset, header, geometry.layout(header.upright, preset, focus), moving)
-        _check(plan, recipe.limits)
+        _check_pixels(plan, recipe.limits)
         made.append(plan)
+    _check_memory([plan for plan in made if plan.moving], recipe.limits)
     return tuple(_fed(plan, made) for plan in made)
 
 
@@ -117,17 +125,30 @@ def _fed(plan: Plan, others: list[Plan]) -> Plan:
     return replace(plan, feeder=name, extent=(0, 0, *size))
 
 
-def _check(plan: Plan, limits: Limits) -> None:
+def _check_pixels(plan: Plan, limits: Limits) -> None:
     width, height = plan.layout.canvas
-    frames = len(plan.header.timing.durations) if plan.moving and plan.header.timing else 1
-    for code, pixels, limit in (
-        ("too_many_pixels", width * height, limits.max_megapixels),
-        ("too_many_frames", width * height * frames, limits.max_animation_megapixels),
-    ):
+    checks = [("too_many_pixels", 1, limits.max_megapixels)]
+    if plan.moving:
+        checks.append(("too_many_frames", plan.frames, limits.max_animation_megapixels))
+    for code, frames, limit in checks:
+        pixels = frames * width * height
         if pixels > limit * _MEGA:
-            shape = f"{width}×{height} pixels" + (f" with {frames} frames" if frames > 1 else "")
+            shape = f"{width}×{height} pixels" + (f" in {frames} frames" if frames > 1 else "")
             raise ImageError(
                 code,
                 f"Its rendition {plan.preset.name} would have {shape}, "
                 f"{pixels / _MEGA:.0f} megapixels in all; the limit is {limit:g}.",
             )
+
+
+def _check_memory(moving: list[Plan], limits: Limits) -> None:
+    """An encoder wants all frames of an animation, and those of every preset are there when the first is encoded."""
+    pixels = [plan.frames * plan.layout.canvas[0] * plan.layout.canvas[1] for plan in moving]
+    needed = sum(4 * count for count in pixels)
+    needed += max((_ENCODING[plan.format] * count for plan, count in zip(moving, pixels, strict=True)), default=0)
+    if needed > limits.max_memory_megabytes * _MEGA:
+        raise ImageError(
+            "out_of_memory",
+            f"Its {moving[0].frames} frames would take about {needed / _MEGA:.0f} MB of memory at the sizes of "
+            f"{', '.join(plan.preset.name for plan in moving)}; the limit is {limits.max_memory_megabytes:g}.",
+        )

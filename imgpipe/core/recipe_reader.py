@@ -162,21 +162,17 @@ def _conflicts(preset: Preset, said: Table) -> Iterator[tuple[str, str]]:
             "max_bytes",
             "max_bytes is met by lowering the quality, and lossless = true has none. Leave one of them out.",
         )
+    if preset.lossless and preset.format != "webp":
+        yield (
+            "lossless",
+            f'lossless is for format = "webp", and this is "{preset.format}". Use "webp", or leave it out.',
+        )
     if preset.format == "keep":
         return
     written = Format(preset.format)
     for side, pixels in (("width", preset.width), ("height", preset.height)):
         if pixels and pixels > LONGEST_SIDE[written]:
             yield side, f'{pixels} is more than "{written}" can hold. Use at most {LONGEST_SIDE[written]}.'
-    if preset.lossless and written in {Format.JPEG, Format.GIF}:
-        yield "lossless", f'"{written}" is never lossless. Use the format "webp" or "png".'
-    if preset.lossless and written is Format.AVIF:
-        yield (
-            "lossless",
-            '"avif" comes within three levels of lossless at best. Use "webp" or "png".',
-        )
-    if preset.lossless and written is Format.PNG:
-        yield "lossless", '"png" is lossless by itself. Leave lossless out.'
     for key in ("quality", "max_bytes"):
         if getattr(preset, key) is not None and written not in LOSSY:
             yield key, f'"{written}" has no quality to choose. Leave {key} out, or use "jpeg", "webp" or "avif".'

@@ -48,13 +48,15 @@ def flatten(image: Image.Image, plan: Plan) -> Image.Image:
 
 
 def sharpen(image: Image.Image, plan: Plan) -> Image.Image:
-    """Unsharp mask by the preset's amount; alpha stays as it is."""
+    """Move the colours away from their blurred selves by the preset's amount; alpha stays as it is."""
     if not plan.preset.sharpen:
         return image
-    mask = ImageFilter.UnsharpMask(radius=0.8, percent=round(100 * plan.preset.sharpen), threshold=0)
+    blur = ImageFilter.GaussianBlur(0.8)
     if image.mode != "RGBA":
-        return image.filter(mask)
-    sharp = image.convert("RGB").filter(mask)
+        return Image.blend(image.filter(blur), image, 1 + plan.preset.sharpen)
+    # Blurred premultiplied: what is transparent has no colour, and must not draw a rim around what is cut out.
+    blurred = image.convert("RGBa").filter(blur).convert("RGBA")
+    sharp = Image.blend(blurred, image, 1 + plan.preset.sharpen)
     sharp.putalpha(image.getchannel("A"))
     return sharp
 

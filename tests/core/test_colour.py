@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageCms
 
+import imgpipe.core
 from imgpipe.core.colour import to_srgb
 
+ASSETS = Path(imgpipe.core.__file__).parent / "assets"
 PATCHES = [(200, 50, 60), (30, 180, 90), (90, 110, 220), (128, 128, 128), (250, 240, 200), (12, 20, 30)]
 
 
@@ -36,7 +38,7 @@ def p3_to_srgb(pixel: tuple[int, int, int]) -> tuple[int, ...]:
 
 @pytest.fixture(scope="session")
 def p3() -> bytes:
-    return (Path(__file__).parent / "DisplayP3.icc").read_bytes()
+    return (ASSETS / "display-p3.icc").read_bytes()
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
@@ -64,7 +66,7 @@ def test_a_profile_that_does_not_parse_is_passed_over(junk: bytes) -> None:
 
 
 def test_a_profile_for_other_colours_is_passed_over(p3: bytes) -> None:
-    cmyk = (Path(to_srgb.__code__.co_filename).parent / "assets" / "cmyk.icc").read_bytes()
+    cmyk = (ASSETS / "cmyk.icc").read_bytes()
     assert to_srgb(Image.new("RGB", (2, 2), (200, 50, 60)), cmyk).getpixel((0, 0)) == (200, 50, 60)
     red, green, blue = to_srgb(Image.new("CMYK", (1, 1), (0, 0, 0, 0)), p3).getpixel((0, 0))  # type: ignore[misc]
     assert min(red, green, blue) >= 250

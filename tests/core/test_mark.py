@@ -9,8 +9,9 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 
 import imgpipe.core
-from imgpipe.core.mark import Mark
+from imgpipe.core.mark import Mark, check_image
 from imgpipe.core.recipe import Asset, Gravity, Watermark
+from imgpipe.errors import ImageError
 
 FONT = Asset("OpenSans", (Path(imgpipe.core.__file__).parent / "assets" / "OpenSans-SemiBold.ttf").read_bytes())
 CANVAS = (800, 450)
@@ -168,3 +169,29 @@ def test_a_turned_mark_is_turned_counter_clockwise() -> None:
     assert bar.getpixel((250, 150)) == pytest.approx(bar.getpixel((150, 250)), abs=20)
     assert bar.getpixel((250, 150)) != 0
     assert bar.getpixel((150, 150)) == bar.getpixel((250, 250)) == 0
+
+
+def test_a_text_far_too_long_is_never_drawn_larger_than_it_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[tuple[int, int]] = []
+    new = Image.new
+
+    def watched(mode: str, size: tuple[int, int], *colour: Any) -> Image.Image:
+        drawn.append(size)
+        return new(mode, size, *colour)
+
+    monkeypatch.setattr(Image, "new", watched)
+    mark = Mark(text(text="W" * 200, size=1.0, min_size=0, rotation=37), (3000, 2000))
+    assert not mark.too_small
+    assert max(width * height for width, height in drawn) < 3000 * 2000
+
+
+def test_an_image_that_shows_nothing_is_no_mark() -> None:
+    with pytest.raises(ImageError, match="transparent"):
+        check_image(logo(colour=(9, 9, 9, 0)).image or FONT)
+
+
+def test_an_image_whose_library_talks_to_the_terminal_is_no_mark() -> None:
+    buffer = BytesIO()
+    Image.new("RGB", (9, 9)).save(buffer, "TIFF")
+    with pytest.raises(ImageError, match="a PNG, a WebP, a JPEG, a GIF or an AVIF"):
+        check_image(Asset("logo.tif", buffer.getvalue()))

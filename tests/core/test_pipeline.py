@@ -255,6 +255,22 @@ def test_sharpening_sharpens_and_spares_alpha() -> None:
     assert one(saved(image), sharpen=1).getchannel("A").tobytes() == one(saved(image)).getchannel("A").tobytes()
 
 
+@pytest.mark.parametrize("amount", [0.5, 1, 3])
+def test_sharpening_draws_no_rim_around_what_is_cut_out(amount: float) -> None:
+    image = Image.new("RGBA", (60, 60))
+    image.paste((180, 180, 180, 255), (15, 15, 45, 45))
+    sharp = one(saved(image), width=60, height=60, sharpen=amount)
+    colours = {pixel[:3] for pixel in sharp.get_flattened_data() if isinstance(pixel, tuple) and pixel[3] == 255}
+    # Dividing by alpha rounds by up to two levels, which sharpening multiplies; a rim of black would make 253.
+    assert all(abs(level - 180) <= 2 * amount + 1 for colour in colours for level in colour)
+
+
+def test_sharpening_an_opaque_image_is_an_unsharp_mask() -> None:
+    image = photo((320, 240))
+    sharp = one(saved(image), width=320, height=240, sharpen=1)
+    assert psnr(sharp, image.filter(ImageFilter.UnsharpMask(0.8, 100, 0))) > 50
+
+
 def animation(format: str, count: int = 6) -> bytes:
     frames = [photo((200, 150)) for _ in range(count)]
     for index, frame in enumerate(frames):
@@ -307,9 +323,30 @@ def test_a_preset_cannot_make_more_pixels_than_the_recipe_allows() -> None:
         render(saved(photo((60, 45))), recipe(huge))
     assert caught.value.code == "too_many_pixels"
     wide = preset("wide", width=2000, height=2000, enlarge=True)
-    with pytest.raises(ImageError, match="with 6 frames") as caught:
+    with pytest.raises(ImageError, match="in 6 frames") as caught:
         render(animation("GIF"), recipe(wide, limits=Limits(max_animation_megapixels=5)))
     assert caught.value.code == "too_many_frames"
+
+
+def test_an_animation_whose_frames_do_not_fit_into_memory_is_refused_before_one_is_decoded() -> None:
+    with pytest.raises(
+        ImageError, match="Its 6 frames would take about 1 MB of memory at the sizes of moving"
+    ) as caught:
+        render(animation("GIF"), recipe(preset("moving", width=150), limits=Limits(max_memory_megabytes=0.9)))
+    assert caught.value.code == "out_of_memory"
+
+
+def test_a_still_has_no_frames_to_count() -> None:
+    still = preset(animation="first")
+    for data in (saved(photo((200, 150)), "JPEG"), animation("GIF")[:]):
+        made = recipe(still, limits=Limits(max_animation_megapixels=0.2, max_megapixels=1))
+        assert next(render(data, made).outputs).width == 200
+
+
+def test_a_still_of_an_animation_is_not_fed_by_its_moving_neighbour() -> None:
+    still, moving = preset("still", width=50, height=50, animation="first"), preset("moving", width=160)
+    outputs = list(render(animation("GIF"), recipe(moving, still)).outputs)
+    assert [output.width for output in outputs] == [160, 50]
 
 
 def test_another_process_makes_the_same_bytes() -> None:

@@ -23,7 +23,7 @@ AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # the cores are for other sources
 class AvifReader(Reader):
     def __init__(self, data: bytes) -> None:
         bmff.check_end(data)
-        bmff.refuse_hdr("AVIF", data)
+        by_number = bmff.profile("AVIF", data)
         self._data = data
         image = self._open()
         count = image.n_frames
@@ -34,7 +34,7 @@ class AvifReader(Reader):
             image.size,
             orientation(exif),
             timing(bmff.durations(data, count), plays=0) if count > 1 else None,
-            image.info.get("icc_profile"),
+            image.info.get("icc_profile") or by_number,
             Metadata(exif, image.info.get("xmp")),
         )
 

@@ -31,6 +31,11 @@ class GifReader(Reader):
         clock = timing([patch.milliseconds for patch in self._patches], walk.plays)
         self.header = Header(Format.GIF, (size[0], size[1]), timing=clock)
 
+    @property
+    def pixels(self) -> int:
+        """Patches are decoded whole, however little of them the canvas shows."""
+        return max(super().pixels, sum(patch.size[0] * patch.size[1] for patch in self._patches))
+
     def memory(self) -> int:
         """Measured: the canvas and three copies at 4 bytes a pixel; the patch at 4, and its indices."""
         width, height = self.header.size

@@ -21,12 +21,15 @@ pi_heif.options.THUMBNAILS = pi_heif.options.DEPTH_IMAGES = pi_heif.options.AUX_
 class HeicReader(Reader):
     def __init__(self, data: bytes) -> None:
         bmff.check_end(data)
-        bmff.refuse_hdr("HEIC", data)
+        by_number = bmff.profile("HEIC", data)
         self._data = data
         image = self._open()
         exif = (image.info.get("exif") or b"").removeprefix(b"Exif\0\0") or None
         self.header = Header(
-            Format.HEIC, image.size, icc=image.info.get("icc_profile"), metadata=Metadata(exif, image.info.get("xmp"))
+            Format.HEIC,
+            image.size,
+            icc=image.info.get("icc_profile") or by_number,
+            metadata=Metadata(exif, image.info.get("xmp")),
         )
 
     def memory(self) -> int:

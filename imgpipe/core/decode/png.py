@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from PIL import Image, PngImagePlugin
 
-from imgpipe.core.bmff import check_transfer
+from imgpipe.core.decode import cicp
 from imgpipe.core.decode.compose import Leave, Patch, compose
 from imgpipe.core.decode.modes import plain
 from imgpipe.core.decode.reader import Reader, check_frames, corrupt, cut_off, timing
@@ -60,7 +60,8 @@ class PngReader(Reader):
         if walk.pixels is None:
             raise corrupt("PNG", "it holds no image data")
         self._pixels = walk.pixels
-        check_transfer("PNG", int.from_bytes(first.get(b"cICP", b"")[1:2], "big"))
+        # Where both are there, the numbers rule (PNG, third edition, 11.3.2.6).
+        by_number = cicp.profile("PNG", *first[b"cICP"][:2]) if len(first.get(b"cICP", b"")) == 4 else None
         control = first.get(b"acTL", b"")
         self._patches = [self._patch(*frame) for frame in walk.frames] if len(control) == 8 else []
         plays = int.from_bytes(control[4:], "big")
@@ -70,7 +71,7 @@ class PngReader(Reader):
             (width, height),
             orientation(exif),
             timing([patch.milliseconds for patch in self._patches], plays),
-            _profile(first.get(b"iCCP")),
+            by_number or _profile(first.get(b"iCCP")),
             Metadata(exif, walk.xmp),
         )
 

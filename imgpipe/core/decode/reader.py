@@ -23,6 +23,12 @@ class Reader(ABC):
     def memory(self) -> int:
         """The bytes, at most, that a frame takes while it is decoded, beyond the file and a copy of it."""
 
+    @property
+    def pixels(self) -> int:
+        """How many pixels decoding all frames makes."""
+        width, height = self.header.size
+        return width * height * (len(self.header.timing.durations) if self.header.timing else 1)
+
     @abstractmethod
     def still(self) -> Image.Image:
         """The first frame, as stored."""

@@ -40,7 +40,7 @@ def photo(draw: Callable[[], Image.Image], orientation: int = 1, profile: str | 
     picture, turn = draw(), STORED[orientation]
     if turn is not None:
         picture = picture.transpose(turn)
-    icc = files(__name__).joinpath(profile).read_bytes() if profile else None
+    icc = files("imgpipe.core").joinpath("assets", profile).read_bytes() if profile else None
     return encoded(picture, "JPEG", quality=90, exif=exif, icc_profile=icc)
 
 
