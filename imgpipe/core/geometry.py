@@ -103,18 +103,22 @@ def place(canvas: Size, size: Size, focus: Focus, margin: int = 0) -> tuple[int,
     return _place(canvas[0], size[0], focus[0], margin), _place(canvas[1], size[1], focus[1], margin)
 
 
-def tiles(canvas: Size, size: Size, gap: int) -> Iterator[tuple[int, int]]:
-    """Top left corners that cover `canvas` from its centre outwards, every second row shifted by half a tile."""
+def tiles(canvas: Size, size: Size, gap: int, rotation: float) -> Iterator[tuple[int, int]]:
+    """The centres of tiles of `size` that cover `canvas` from its centre outwards, every second row shifted by half.
+
+    The whole pattern is turned by `rotation` (degrees, counter-clockwise): turned tiles lie as close as straight ones.
+    """
     across, down = size[0] + gap, size[1] + gap
-    first_row = -math.ceil(canvas[1] / 2 / down)
-    for row in range(first_row, -first_row + 1):
-        y = (canvas[1] - size[1]) // 2 + row * down
-        shift = across // 2 if row % 2 else 0
-        start = (canvas[0] - size[0]) // 2 + shift
-        start -= math.ceil((start + size[0]) / across) * across
-        for x in range(start, canvas[0], across):
-            if x + size[0] > 0 and y + size[1] > 0 and y < canvas[1]:
-                yield x, y
+    cosine, sine = math.cos(math.radians(rotation)), math.sin(math.radians(rotation))
+    reach = math.hypot(*canvas) / 2 + math.hypot(*size)
+    bounds = size[0] * abs(cosine) + size[1] * abs(sine), size[0] * abs(sine) + size[1] * abs(cosine)
+    rows, columns = math.ceil(reach / down), math.ceil(reach / across)
+    for row in range(-rows, rows + 1):
+        for column in range(-columns, columns + 1):
+            x, y = (column + row % 2 / 2) * across, row * down
+            centre = canvas[0] / 2 + x * cosine + y * sine, canvas[1] / 2 - x * sine + y * cosine
+            if all(-bound / 2 < at < side + bound / 2 for at, bound, side in zip(centre, bounds, canvas, strict=True)):
+                yield _round(centre[0]), _round(centre[1])
 
 
 def share(canvas: Size, part: float) -> int:

@@ -38,7 +38,7 @@ class Mark:
         self._watermark = watermark
         self._ink: str | None = None if watermark.contrast == "auto" and watermark.text else watermark.color
         self._stamp: Stamp | None = _stamp(watermark, canvas, self._ink or _LIGHT)
-        self._places = _places(watermark, canvas, self._stamp.image.size) if self._stamp else ()
+        self._places = _places(watermark, canvas, self._stamp) if self._stamp else ()
 
     @property
     def too_small(self) -> bool:
@@ -69,9 +69,10 @@ class Mark:
 
 @dataclass(frozen=True)
 class Stamp:
-    """The drawn mark: RGBA, opacity and rotation applied. `grey` where it has no colour."""
+    """The drawn mark: RGBA, opacity and rotation applied; its size before it was turned; `grey` if without colour."""
 
     image: Image.Image
+    straight: Size
     grey: bool
 
 
@@ -91,12 +92,14 @@ def _stamp(watermark: Watermark, canvas: Size, ink: str) -> Stamp | None:
     pixels = min(geometry.share(canvas, watermark.size), _fitting(watermark, free))
     while pixels >= max(1, watermark.min_size):
         drawn = _text(watermark, pixels, ink) if watermark.text else _image(watermark, pixels)
+        drawn = drawn.crop(drawn.getbbox())
+        straight = drawn.size
         if watermark.rotation:
             drawn = drawn.rotate(watermark.rotation, Image.Resampling.BICUBIC, expand=True)
-        drawn = drawn.crop(drawn.getbbox())
+            drawn = drawn.crop(drawn.getbbox())
         if drawn.width <= free[0] and drawn.height <= free[1]:
             drawn.putalpha(drawn.getchannel("A").point([round(level * watermark.opacity) for level in range(256)]))
-            return Stamp(drawn, is_grey(drawn))
+            return Stamp(drawn, straight, is_grey(drawn))
         pixels -= 1
     return None
 
@@ -181,17 +184,22 @@ def _opened(asset: Asset) -> Image.Image:
     return mark.convert("RGBA").convert("RGBa")
 
 
-def _places(watermark: Watermark, canvas: Size, stamp: Size) -> tuple[tuple[int, int], ...]:
+def _places(watermark: Watermark, canvas: Size, stamp: Stamp) -> tuple[tuple[int, int], ...]:
+    """The top left corner of each copy of the stamp; it may lie outside of the canvas."""
     margin = geometry.share(canvas, watermark.margin)
-    if watermark.gravity is Gravity.TILE:
-        return tuple(geometry.tiles(canvas, stamp, gap=max(margin, min(stamp))))
-    return (geometry.place(canvas, stamp, geometry.FOCUS[watermark.gravity], margin),)
+    if watermark.gravity is not Gravity.TILE:
+        return (geometry.place(canvas, stamp.image.size, geometry.FOCUS[watermark.gravity], margin),)
+    width, height = stamp.image.size
+    centres = geometry.tiles(canvas, stamp.straight, max(margin, min(stamp.straight)), watermark.rotation)
+    return tuple((x - width // 2, y - height // 2) for x, y in centres)
 
 
 def _lay(image: Image.Image, stamp: Image.Image, place: tuple[int, int]) -> None:
     """Composite `stamp` onto `image` in place, cut off where it leaves the image."""
     left, top = max(0, place[0]), max(0, place[1])
     right, bottom = min(image.width, place[0] + stamp.width), min(image.height, place[1] + stamp.height)
+    if right <= left or bottom <= top:
+        return
     part = stamp.crop((left - place[0], top - place[1], right - place[0], bottom - place[1]))
     if image.mode == "RGBA":
         image.alpha_composite(part, (left, top))

@@ -139,16 +139,25 @@ def test_gravity_says_where_a_mark_goes_and_the_margin_gives_way() -> None:
 def test_tiles_cover_the_canvas_without_a_hole_wider_than_the_gap(room: tuple[int, int], size: tuple[int, int]) -> None:
     gap = 7
     canvas = size[0] + room[0], size[1] + room[1]
-    places = list(geometry.tiles(canvas, size, gap))
+    centres = geometry.tiles(canvas, size, gap, rotation=0)
+    places = [(x - size[0] // 2, y - size[1] // 2) for x, y in centres]
     rows = sorted({y for _, y in places})
-    assert rows[0] <= gap
-    assert rows[-1] + size[1] >= canvas[1] - gap
-    assert all(below - above == size[1] + gap for above, below in itertools.pairwise(rows))
+    assert rows[0] <= gap + 1
+    assert rows[-1] + size[1] >= canvas[1] - gap - 1
+    assert all(abs(below - above - size[1] - gap) <= 1 for above, below in itertools.pairwise(rows))
     for row in rows:
         starts = sorted(x for x, y in places if y == row)
-        assert starts[0] <= gap
-        assert starts[-1] + size[0] >= canvas[0] - gap
-        assert all(after - before == size[0] + gap for before, after in itertools.pairwise(starts))
+        assert starts[0] <= gap + 1
+        assert starts[-1] + size[0] >= canvas[0] - gap - 1
+        assert all(abs(after - before - size[0] - gap) <= 1 for before, after in itertools.pairwise(starts))
+
+
+@pytest.mark.parametrize("rotation", [0, 30, -45, 90, 200])
+def test_a_turned_pattern_is_as_dense_as_a_straight_one(rotation: float) -> None:
+    canvas, size, gap = (1066, 1600), (400, 40), 40
+    count = len(list(geometry.tiles(canvas, size, gap, rotation)))
+    cell = (size[0] + gap) * (size[1] + gap)
+    assert canvas[0] * canvas[1] / cell * 0.9 < count < canvas[0] * canvas[1] / cell * 1.8
 
 
 def test_a_share_is_alike_on_portrait_landscape_and_square() -> None:
