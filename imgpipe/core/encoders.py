@@ -36,7 +36,8 @@ def write(
 ) -> bytes:
     """The bytes of `frames`; `timing` None is a still. Raises what Pillow raises."""
     if format is Format.GIF:
-        return gif.write(frames, timing, "#ffffff" if preset.background == "transparent" else preset.background)
+        background = "#ffffff" if preset.background == "transparent" else preset.background
+        return gif.write(frames, timing, background, tags.xmp)
     settings = _settings(format, frames[0].mode, preset, tags, quality)
     if timing:
         # A list: of a generator, Pillow's PNG writer would see no more than the first frame.

@@ -22,6 +22,8 @@ _COLOURS: Final = 255
 _SHORTEST: Final = 2
 _LONGEST: Final = 65535
 """Hundredths of a second that a frame may last. Browsers show what is shorter than 0.02 s for 0.1 s instead."""
+_XMP_END: Final = bytes((1, *range(255, -1, -1), 0))
+"""Ends an XMP packet such that readers who take its characters for block lengths end with it (ISO 16684-3)."""
 _OPAQUE_FROM: Final = 128
 _KEEP: Final = 1
 _CLEAR: Final = 2
@@ -45,8 +47,8 @@ class _Picture:
     centiseconds: int
 
 
-def write(frames: Sequence[Image.Image], timing: Timing | None, background: str) -> bytes:
-    """The frames (L, RGB or RGBA) as a GIF; `timing` None is a still.
+def write(frames: Sequence[Image.Image], timing: Timing | None, background: str, xmp: bytes | None = None) -> bytes:
+    """The frames (L, RGB or RGBA) as a GIF, with an XMP packet where one is given; `timing` None is a still.
 
     GIF knows only opaque and transparent: pixels below half opacity become transparent, others are laid upon
     `background` (a colour). Durations are rounded to hundredths of a second such that their sum stays right, except
@@ -69,7 +71,7 @@ def write(frames: Sequence[Image.Image], timing: Timing | None, background: str)
             else:
                 pictures.append(_picture(layers.opaque, changed, delay, box or (0, 0, 1, 1)))
         before = layers
-    return _blocks(pictures, timing.plays if timing else 1, _CLEAR if cleared else _KEEP)
+    return _blocks(pictures, timing.plays if timing else 1, _CLEAR if cleared else _KEEP, xmp)
 
 
 def _opaque(frame: Image.Image, background: str) -> Image.Image:
@@ -124,7 +126,7 @@ def _centiseconds(durations: Sequence[int]) -> list[int]:
     return delays
 
 
-def _blocks(pictures: Sequence[_Picture], plays: int, disposal: int) -> bytes:
+def _blocks(pictures: Sequence[_Picture], plays: int, disposal: int, xmp: bytes | None) -> bytes:
     first = pictures[0].image
     palette = bytes(first.getpalette() or ()).ljust(768, b"\0")
     # Flags: a palette of 256 colours for the first frame; the others bring their own.
@@ -132,6 +134,8 @@ def _blocks(pictures: Sequence[_Picture], plays: int, disposal: int) -> bytes:
     if plays != 1:
         # Netscape's loop extension counts repeats, after the first play; 0 is for ever.
         out.append(b"!\xff\x0bNETSCAPE2.0\x03\x01" + struct.pack("<HB", max(plays - 1, 0), 0))
+    if xmp:
+        out.append(b"!\xff\x0bXMP DataXMP" + xmp + _XMP_END)
     for index, picture in enumerate(pictures):
         out += GifImagePlugin.getdata(
             picture.image,

@@ -24,8 +24,8 @@ RENDER: Final = (
     steps.to_srgb,
     steps.flatten,
     steps.sharpen,
-    steps.pad,
     steps.watermark,
+    steps.pad,
 )
 """What is done for each preset, once `steps.resize` has brought the prepared frame to its size."""
 

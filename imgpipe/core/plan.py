@@ -63,7 +63,7 @@ class Plan:
 
     @cached_property
     def mark(self) -> Mark | None:
-        return Mark(self.preset.watermark, self.layout.canvas) if self.preset.watermark else None
+        return Mark(self.preset.watermark, self.layout.size) if self.preset.watermark else None
 
     def settled(self, first: Image.Image) -> "Plan":
         """The plan once the first prepared frame is known: its size, whether it is opaque, what a smart crop keeps."""

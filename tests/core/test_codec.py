@@ -405,3 +405,28 @@ def test_heic_is_the_only_reader_that_loads_libheif() -> None:
     for name, loaded in (("jpeg", b"False"), ("heic", b"True")):
         ended = subprocess.run([sys.executable, "-c", program], input=SAMPLES[name], capture_output=True, check=True)
         assert ended.stdout.strip() == loaded
+
+
+def test_text_beyond_ascii_survives_a_tiff() -> None:
+    said = Image.Exif()
+    said[315], said[33432] = "Zoë 写真".encode(), "© 2026 Zoë".encode()
+    packets = open_source(saved(picture(), "TIFF", exif=said), Limits()).header.metadata
+    assert "Zoë 写真".encode() in (packets.exif or b"")
+    assert "© 2026 Zoë".encode() in (packets.exif or b"")
+
+
+def test_a_library_that_is_missing_is_no_fault_of_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pi_heif", None)
+    monkeypatch.delitem(sys.modules, "imgpipe.core.decode.heic", raising=False)
+    with pytest.raises(ImportError):
+        open_source(heic(picture()), Limits())
+
+
+def test_patches_of_a_gif_count_for_what_decoding_them_takes() -> None:
+    part = Part(0, 0, [[1] * 4] * 4)
+    data = gif((4, 4), [part, part])
+    small, huge = b",\0\0\0\0\4\0\4\0", b",\0\0\0\0\x40\x1f\x40\x1f"
+    before, _, after = data.rpartition(small)
+    with pytest.raises(ImageError) as caught:
+        open_source(before + huge + after, Limits(max_animation_megapixels=60))
+    assert caught.value.code == "too_many_frames"

@@ -100,3 +100,36 @@ def test_lab_becomes_srgb() -> None:
         (255, 255, 255), abs=2
     )
     assert to_srgb(Image.new("LAB", (1, 1), (0, 128, 128)), None).getpixel((0, 0)) == pytest.approx((0, 0, 0), abs=2)
+
+
+def test_a_grey_profile_holds_for_grey_with_transparency_too() -> None:
+    grey = grey_profile(gamma=1.0)
+    image = Image.new("L", (2, 2), 64)
+    shown = to_srgb(image, grey).getpixel((0, 0))
+    clear = image.convert("RGBA")
+    clear.putpixel((1, 1), (64, 64, 64, 0))
+    assert shown == pytest.approx(137, abs=1)
+    assert to_srgb(clear, grey).getpixel((0, 0)) == (shown, shown, shown, 255)
+
+
+def grey_profile(gamma: float) -> bytes:
+    """A monitor profile of ICC.1, version 2, for grey with a power curve and D50's white: the least that parses."""
+
+    def number(value: float) -> bytes:
+        return round(value * 65536).to_bytes(4, "big", signed=True)
+
+    white = b"XYZ \0\0\0\0" + number(0.9642) + number(1) + number(0.8249)
+    curve = b"curv\0\0\0\0" + (1).to_bytes(4, "big") + round(gamma * 256).to_bytes(2, "big") + b"\0\0"
+    text = b"desc\0\0\0\0" + (5).to_bytes(4, "big") + b"grey\0" + bytes(78 + 1)
+    tags = [(b"desc", text), (b"wtpt", white), (b"kTRC", curve)]
+    table, body, at = b"", b"", 132 + 12 * len(tags)
+    for name, content in tags:
+        table += name + (at + len(body)).to_bytes(4, "big") + len(content).to_bytes(4, "big")
+        body += content + bytes(-len(content) % 4)
+    head = bytearray(128)
+    head[0:4] = (at + len(body)).to_bytes(4, "big")
+    head[8:12] = b"\2\x10\0\0"
+    head[12:24] = b"mntrGRAYXYZ "
+    head[36:40] = b"acsp"
+    head[68:80] = number(0.9642) + number(1) + number(0.8249)
+    return bytes(head) + len(tags).to_bytes(4, "big") + table + body

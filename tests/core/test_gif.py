@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from imgpipe.core import gif
+from imgpipe.core.codec import open_source
 from imgpipe.core.image import Timing
+from imgpipe.core.recipe import Limits
 
 
 def frames_of(data: bytes) -> list[tuple[Image.Image, int]]:
@@ -91,3 +93,13 @@ def test_every_pattern_of_appearing_and_clearing_pixels_is_shown(patterns: list[
         seen, meant = np.asarray(image), np.asarray(frame)
         assert (seen[..., 3] == meant[..., 3]).all()
         assert (seen[meant[..., 3] > 0] == meant[meant[..., 3] > 0]).all()
+
+
+def test_an_xmp_packet_comes_back_and_hides_no_frame() -> None:
+    packet = b'<x:xmpmeta xmlns:x="adobe:ns:meta/">' + "Zoë ".encode() * 300 + b"</x:xmpmeta>"
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "green", "blue")]
+    data = gif.write(frames, Timing((100, 100, 100), 0), "#ffffff", packet)
+    assert Image.open(BytesIO(data)).n_frames == 3  # type: ignore[attr-defined]
+    header = open_source(data, Limits()).header
+    assert header.metadata.xmp == packet
+    assert header.timing == Timing((100, 100, 100), 0)

@@ -5,6 +5,7 @@ import math
 import random
 import subprocess
 import sys
+import zlib
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -186,6 +187,28 @@ def test_contain_pads_with_the_background_and_keeps_the_box() -> None:
     assert image.getpixel((150, 20)) == image.getpixel((150, 280)) == (0, 255, 0)
     clear = one(saved(Image.new("RGB", (400, 200))), fit=Fit.CONTAIN, width=300, height=300, background="transparent")
     assert clear.getpixel((150, 20)) == (0, 0, 0, 0)
+
+
+def test_the_mark_is_on_the_picture_not_on_its_pad() -> None:
+    mark = Watermark(text="PROOF", font=FONT, size=0.3, opacity=1.0)
+    data = saved(Image.new("RGB", (200, 400), "navy"))
+    marked = one(data, fit=Fit.CONTAIN, width=300, height=300, background="#00ff00", watermark=mark)
+    plain = one(data, fit=Fit.CONTAIN, width=300, height=300, background="#00ff00")
+    box = ImageChops.difference(marked, plain).getbbox()
+    assert box
+    assert box[0] >= 75
+    assert box[2] <= 225
+
+
+def test_display_p3_by_number_is_display_p3() -> None:
+    data = saved(Image.new("RGB", (8, 8), (200, 50, 60)))
+    at = data.index(b"IDAT") - 4
+    chunk = b"cICP" + bytes((12, 13, 0, 1))
+    numbered = data[:at] + (4).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big") + data[at:]
+    assert one(numbered).getpixel((0, 0)) == pytest.approx((218, 24, 53), abs=2)
+    wide = numbered.replace(chunk, b"cICP" + bytes((9, 13, 0, 1)))
+    with pytest.raises(ImageError, match=r"BT\.2020"):
+        render(wide, recipe(preset()))
 
 
 def test_contain_keeps_grey_grey_unless_its_background_has_colour() -> None:

@@ -14,7 +14,7 @@ from PIL import GifImagePlugin, Image
 from imgpipe.core.decode.compose import Leave, Patch, compose
 from imgpipe.core.decode.modes import plain
 from imgpipe.core.decode.reader import Reader, check_frames, corrupt, cut_off, timing
-from imgpipe.core.image import Header, Size
+from imgpipe.core.image import Header, Metadata, Size
 from imgpipe.core.recipe import Format
 
 _LEAVE: Final = {2: Leave.NOTHING, 3: Leave.WHAT_WAS}
@@ -29,7 +29,7 @@ class GifReader(Reader):
         first = self._patches[0]
         size = tuple(max(walk.screen[axis], first.offset[axis] + first.size[axis]) for axis in (0, 1))
         clock = timing([patch.milliseconds for patch in self._patches], walk.plays)
-        self.header = Header(Format.GIF, (size[0], size[1]), timing=clock)
+        self.header = Header(Format.GIF, (size[0], size[1]), timing=clock, metadata=Metadata(xmp=walk.xmp))
 
     @property
     def pixels(self) -> int:
@@ -65,6 +65,7 @@ class _Walk:
         self._at = 13
         self.screen: Size = (self._short(6), self._short(8))
         self.plays = 1
+        self.xmp: bytes | None = None
         self.patches: list[Patch] = []
         self._colours = self._table(data[10]) if len(data) > 10 else b""
         control = _Control()
@@ -85,6 +86,9 @@ class _Walk:
             flags = blocks[1]
             shown = 10 * int.from_bytes(blocks[2:4], "little")
             return _Control(_LEAVE.get(flags >> 2 & 7, Leave.IT), shown, blocks[4] if flags & 1 else None)
+        if label == b"\xff" and blocks[1:12] == b"XMP DataXMP":
+            # The packet is no chain of blocks; what ends it makes a walk over its characters end with it.
+            self.xmp = blocks[12:].rpartition(b"\x01\xff\xfe")[0] or None
         if label == b"\xff" and blocks[1:12] in (b"NETSCAPE2.0", b"ANIMEXTS1.0") and blocks[12:14] == b"\x03\x01":
             repeats = int.from_bytes(blocks[14:16], "little")
             self.plays = repeats + 1 if repeats else 0

@@ -7,7 +7,7 @@ orientation 1.
 from io import BytesIO
 from typing import Final
 
-from PIL import Image, TiffImagePlugin
+from PIL import ExifTags, Image, TiffImagePlugin
 
 from imgpipe.core.containers import RAW, unsupported
 from imgpipe.core.decode.modes import plain
@@ -96,6 +96,11 @@ def _exif(image: TiffImagePlugin.TiffImageFile) -> bytes | None:
         exif = image.getexif()
         for tag in set(exif) - _DESCRIPTIVE:
             del exif[tag]
+        for directory in (exif, exif.get_ifd(ExifTags.IFD.Exif)):
+            for tag, value in directory.items():
+                if isinstance(value, str):
+                    # Pillow reads text as Latin-1, whatever it is, and would write it as ASCII with question marks.
+                    directory[tag] = value.encode("latin-1")
         return exif.tobytes().removeprefix(b"Exif\0\0") if exif else None
     except Exception:  # whatever a broken tag makes Pillow raise, the image is not to pay for it
         return None
