@@ -17,7 +17,10 @@
 `ImageError.code` is one of `IMAGE_ERRORS`; new codes are added there and never renamed.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar, Final
 
 IMAGE_ERRORS: Final[dict[str, str]] = {
@@ -153,3 +156,13 @@ class Conflict(Retry):
     def __init__(self, key: str) -> None:
         super().__init__(f"the record of {key} changed meanwhile")
         self.key = key
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an OSError in here name `path`, not a temporary file that is gone when the error is read."""
+    try:
+        yield
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None
+        raise

@@ -70,7 +70,7 @@ def test_the_wheel_names_its_licences_and_its_command(wheel: Path) -> None:
     info = f"imgpipe-{imgpipe.__version__}.dist-info"
     assert {f"{info}/licenses/LICENSE", f"{info}/licenses/imgpipe/core/assets/OpenSans-LICENSE.txt"} <= names(wheel)
     with zipfile.ZipFile(wheel) as archive:
-        assert b"imgpipe = imgpipe.cli:main" in archive.read(f"{info}/entry_points.txt")
+        assert b"imgpipe = imgpipe.__main__:main" in archive.read(f"{info}/entry_points.txt")
 
 
 def test_the_sdist_brings_tests_and_documents_and_no_environment(dist: Path) -> None:

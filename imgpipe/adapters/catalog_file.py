@@ -19,7 +19,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from imgpipe.errors import Conflict, UsageError
+from imgpipe.errors import Conflict, UsageError, naming
 from imgpipe.worker.ports import Claim, Entry, Record, Status
 
 _BUFFER: Final = 1 << 20
@@ -36,16 +36,6 @@ class Line(Struct, frozen=True, gc=False):
     recipe: str | None
 
 
-class _Glance(Struct, frozen=True, gc=False):
-    """The part of a record that the index keeps."""
-
-    key: str
-    status: Status
-    version: str | None = None
-    recipe: str | None = None
-
-
-_GLANCE: Final = msgspec.json.Decoder(_Glance)
 _RECORD: Final = msgspec.json.Decoder(Record)
 _JSON: Final = msgspec.json.Encoder()
 
@@ -53,7 +43,7 @@ _JSON: Final = msgspec.json.Encoder()
 class FileCatalog:
     """A Catalog in the file at `path`, which it creates; to be closed, best by `with`. Many threads may use it.
 
-    Raises UsageError where another process holds the file, or where a line before the last cannot be read. A process
+    Raises UsageError where another process holds the file, or where a line is no record. A process
     forked from this one holds it too.
     """
 
@@ -111,7 +101,7 @@ class FileCatalog:
 
     def compact(self) -> None:
         """Leave one line a key, and none of deleted ones; the file is replaced whole or not at all."""
-        with self._lock:
+        with self._lock, naming(self._path):
             kept = {key: line for key, line in self._lines.items() if line.status != "deleted"}
             if sum(line.length for line in kept.values()) == self._end:
                 return
@@ -178,28 +168,33 @@ class FileCatalog:
 def read_index(path: Path) -> tuple[dict[str, Line], int]:
     """Every key of the catalog at `path` with its last line, and where the last whole line ends; it writes nothing.
 
-    Raises UsageError where a line before the last cannot be read.
+    Raises UsageError where a line is no record. The last one may be torn.
     """
     lines: dict[str, Line] = {}
     end = 0
-    unread: str | None = None
+    unread: UsageError | None = None
     try:
         file = path.open("rb", buffering=_BUFFER)
     except FileNotFoundError:
         return lines, end
     with file:
         for number, text in enumerate(file, start=1):
-            if unread is not None:
-                raise UsageError(unread, "Mend or remove that line, or remove the file to begin anew.")
-            try:
-                glance = _GLANCE.decode(text)
-            except msgspec.DecodeError as error:
-                unread = f"Line {number} of the catalog {path} cannot be read: {error}."
-                continue
+            if unread:
+                raise unread
             if not text.endswith(b"\n"):
                 break
-            recipe = glance.recipe and sys.intern(glance.recipe)
-            lines[glance.key] = Line(end, len(text), number, glance.status, glance.version, recipe)
+            try:
+                record = _RECORD.decode(text)
+            except msgspec.DecodeError as error:
+                unread = UsageError(
+                    f"Line {number} of the catalog {path} cannot be read: {error}.",
+                    "Mend or remove that line; or remove the file, and begin anew with --force.",
+                )
+                if isinstance(error, msgspec.ValidationError):  # whole JSON, thus not torn
+                    raise unread from None
+                continue
+            recipe = record.recipe and sys.intern(record.recipe)
+            lines[record.key] = Line(end, len(text), number, record.status, record.version, recipe)
             end += len(text)
     return lines, end
 

@@ -14,7 +14,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from imgpipe.errors import ImageError
+from imgpipe.errors import ImageError, naming
 from imgpipe.worker.ports import Blob, Stat, rfc3339
 
 _HASH: Final = "sha256:"
@@ -73,9 +73,10 @@ class FolderStore:
             raise PermissionError(errno.EROFS, "this folder is only read", str(path))
         temporary = self._staging / uuid.uuid4().hex
         try:
-            self._staging.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(data)
-            self._move(temporary, path)
+            with naming(path):
+                self._staging.mkdir(parents=True, exist_ok=True)
+                temporary.write_bytes(data)
+                self._move(temporary, path)
         except BaseException as error:
             temporary.unlink(missing_ok=True)
             if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:

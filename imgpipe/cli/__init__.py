@@ -7,6 +7,7 @@ works with inside its body, so that `imgpipe --version` and every help stay quic
 import sys
 from collections.abc import Sequence
 from itertools import takewhile
+from traceback import walk_tb
 from typing import Annotated
 
 import typer
@@ -71,8 +72,16 @@ def run(arguments: Sequence[str]) -> int:
     debug = "--debug" in options
     wanted = [option for option in options if option != "--debug"] + list(arguments[len(options) :])
     try:
-        code: int | None = app(wanted, prog_name="imgpipe", standalone_mode=False, obj=debug)
+        # Not by calling the app, which answers Ctrl-C itself, and without a word.
+        command = typer.main.get_command(app)
+        with command.make_context("imgpipe", wanted, obj=debug) as context:
+            code: int | None = command.invoke(context)
         sys.stdout.flush()
+    except typer.Exit as end:
+        return end.exit_code
+    except KeyboardInterrupt as interrupt:
+        sys.stderr.write("Interrupted.\n" if _has_begun(interrupt) else "Interrupted: nothing was done yet.\n")
+        return 130
     except Exception as error:
         from imgpipe.cli import console
 
@@ -82,3 +91,8 @@ def run(arguments: Sequence[str]) -> int:
             traceback.print_exc()
         return console.show_error(error)
     return code or 0
+
+
+def _has_begun(interrupt: KeyboardInterrupt) -> bool:
+    """Whether a command was under way, and not only its line being read."""
+    return any(frame.f_globals["__name__"].startswith("imgpipe.cli.") for frame, _ in walk_tb(interrupt.__traceback__))

@@ -89,7 +89,13 @@ def _words(error: Exception) -> tuple[str, str, int]:
 
 def printable(text: str) -> str:
     """`text` with everything that would move a cursor, colour a terminal or not encode written as an escape."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":  # how Python holds a byte of a name that is not UTF-8
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return ascii(character)[1:-1]
 
 
 def size(count: int) -> str:

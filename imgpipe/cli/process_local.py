@@ -3,6 +3,7 @@
 The run itself is `imgpipe.local.run`, which tells what happens as events; here they are shown and counted.
 """
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -51,7 +52,12 @@ def process_local(
     exclude: Annotated[
         list[str] | None, typer.Option(metavar="GLOB", help="Not what matches. May be repeated.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Do again what is up to date, too.")] = False,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", help="Do again what is up to date, too; and go on where OUT holds other files, or IN no image."
+        ),
+    ] = False,
     checksum: Annotated[
         bool,
         typer.Option(
@@ -97,28 +103,32 @@ def process_local(
             "--watermark-text, --watermark-image and --no-watermark exclude one another.", "Give one of them."
         )
 
-    from imgpipe.cli import run_screen
-    from imgpipe.core import recipe_file
-    from imgpipe.local.options import Options
-    from imgpipe.local.run import run
+    try:
+        from imgpipe.cli import run_screen
+        from imgpipe.core import recipe_file
+        from imgpipe.local.options import Options
+        from imgpipe.local.run import run
 
-    found = recipe or recipe_file.find(Path())
-    options = Options(
-        source=source,
-        out=out,
-        recipe=recipe_file.load(
-            found, watermark_text=watermark_text, watermark_image=watermark_image, no_watermark=no_watermark
-        ),
-        workers=workers,
-        checksum=checksum,
-        force=force,
-        prune=prune,
-        dry_run=dry_run,
-        watch=watch,
-        include=tuple(include or ()),
-        exclude=tuple(exclude or ()),
-        fail_fast=fail_fast,
-        debug=bool(ctx.obj),
-    )
+        found = recipe or recipe_file.find(Path())
+        options = Options(
+            source=source,
+            out=out,
+            recipe=recipe_file.load(
+                found, watermark_text=watermark_text, watermark_image=watermark_image, no_watermark=no_watermark
+            ),
+            workers=workers,
+            checksum=checksum,
+            force=force,
+            prune=prune,
+            dry_run=dry_run,
+            watch=watch,
+            include=tuple(include or ()),
+            exclude=tuple(exclude or ()),
+            fail_fast=fail_fast,
+            debug=bool(ctx.obj),
+        )
+    except KeyboardInterrupt:
+        sys.stderr.write("Interrupted: nothing was done yet.\n")
+        return 130
     own_mark = found is not None or watermark_text is not None or watermark_image is not None or no_watermark
     return run_screen.show(run(options), options, verbose=verbose, json=json, sample_mark=not own_mark)

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from imgpipe.cli.console import printable, size
-from imgpipe.local.run_events import Event, Finished, Pruned, Summary, Trouble, Unchanged, Vanished, Would
+from imgpipe.local.run_events import Event, Finished, Postponed, Pruned, Summary, Trouble, Unchanged, Vanished, Would
 
 
 def line(event: Event) -> str | None:
@@ -17,6 +17,8 @@ def line(event: Event) -> str | None:
             made = ", ".join(f"{rendition.preset} {size(rendition.bytes)}" for rendition in record.renditions)
             spent = f"  {record.milliseconds.total} ms" if record.milliseconds else ""
             return _line("done", record.key, f"{size(record.bytes or 0)} → {made}{spent}")
+        case Postponed(key):
+            return _line("postponed", key, "it seems half-written")
         case Unchanged(key):
             return _line("unchanged", key)
         case Vanished(key):

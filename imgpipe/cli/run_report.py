@@ -33,28 +33,32 @@ class Report:
     def __init__(self, options: Options, *, sample_mark: bool) -> None:
         self.options = options
         self.sample_mark = sample_mark
-        self.faults: list[Fault] = []
+        self.faults: dict[str, Fault] = {}
         self.planned: Counter[str] = Counter()
 
     def add(self, event: Event) -> None:
         match event:
             case Finished(record) if record.error:
-                self._add_fault(Fault(record.key, record.error.message, IMAGE_ERRORS[record.error.code]))
+                self._add(Fault(record.key, record.error.message, IMAGE_ERRORS[record.error.code]))
+            case Finished(record):
+                self.faults.pop(record.key, None)
             case Trouble():
-                self._add_fault(Fault(event.key, event.message, event.remedy))
-            case Would():
-                self.planned[event.action] += 1
+                self._add(Fault(event.key, event.message, event.remedy))
+            case Would(key, action):
+                self.planned[action] += 1
+                if action == "fail":
+                    self._add(Fault(key, f"The name {key} is not valid UTF-8.", IMAGE_ERRORS["bad_key"]))
 
-    def _add_fault(self, fault: Fault) -> None:
+    def _add(self, fault: Fault) -> None:
         if len(self.faults) < ROWS:
-            self.faults.append(fault)
+            self.faults[fault.key] = fault
 
     def print(self, summary: Summary) -> None:
         """Print the whole report on stdout."""
         paper = console.results()
         if self.faults:
             console.lay_out(paper, *self._failures())
-            more = summary.failed + summary.troubles - len(self.faults)
+            more = summary.failed + summary.troubles + summary.run_troubles - len(self.faults)
             if more > 0:
                 paper.print(f"and {more:,} more: see", self._sheet())
             paper.print()
@@ -67,11 +71,15 @@ class Report:
 
     def print_interrupted(self, summary: Summary) -> None:
         """Say on stderr what is done and how to go on."""
-        done = f"{counted(summary.done, 'image')} done, {summary.failed:,} failed, {summary.left:,} left"
+        if not summary.total:
+            console.talk().print("Interrupted: nothing was done yet.")
+            return
+        failed = summary.failed + summary.troubles
+        done = f"{counted(summary.done, 'image')} done, {failed:,} failed, {summary.left:,} left"
         console.talk().print(f"Interrupted: {done}. The same command goes on from there.")
 
     def _failures(self) -> Iterator[Text | Padding]:
-        for fault in self.faults:
+        for fault in self.faults.values():
             yield Text(printable(fault.key or str(self.options.source)), "red")
             for sentence in (fault.message, fault.remedy):
                 yield Padding(printable(sentence), (0, 0, 0, 4), expand=False)

@@ -4,7 +4,8 @@ stderr carries the bar and the lines of `--verbose`; stdout the report, or with 
 """
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Generator
+from contextlib import closing
 
 from imgpipe.cli import console, run_lines
 from imgpipe.cli.run_progress import Progress
@@ -15,46 +16,44 @@ from imgpipe.local.run_events import Event, Idle, Tally, Trouble, Would
 INTERRUPTED = 130
 
 
-def show(events: Iterable[Event], options: Options, *, verbose: bool, json: bool, sample_mark: bool) -> int:
+def show(events: Generator[Event], options: Options, *, verbose: bool, json: bool, sample_mark: bool) -> int:
     """Show a run from its first event to its last, and return the exit code.
 
     `sample_mark` tells that the person has chosen no mark yet.
     """
     tally = Tally()
     report = Report(options, sample_mark=sample_mark)
-    # A bar would run through results on the same terminal. Colours may be forced without a terminal, a bar may not.
-    animated = sys.stderr.isatty() and not ((json or options.dry_run) and sys.stdout.isatty())
-    progress = Progress(console.talk(), tally, animated=animated)
     told = False
     try:
-        for event in events:
-            tally.add(event)
-            report.add(event)
-            progress.show(event)
-            if json:
-                _print_json(event)
-            elif isinstance(event, Would) and (verbose or event.action != "unchanged"):
-                print(run_lines.line(event))  # noqa: T201
-            if not isinstance(event, Would) and (verbose or options.watch) and (line := run_lines.line(event)):
-                progress.say(line)
-            if isinstance(event, Trouble) and event.traceback and options.debug:
-                sys.stderr.write(event.traceback)
-            if isinstance(event, Idle) and not told:
-                progress.say(f"Up to date. Watching {options.source} until Ctrl-C.")
-                told = True
+        # A bar would run through results on the same terminal. Colours may be forced without a terminal, a bar may not.
+        animated = sys.stderr.isatty() and not ((json or options.dry_run) and sys.stdout.isatty())
+        progress = Progress(console.talk(), tally, animated=animated)
+        with closing(progress), closing(events):
+            for event in events:
+                tally.add(event)
+                report.add(event)
+                progress.show(event)
+                if json:
+                    _print_json(event)
+                elif isinstance(event, Would) and (verbose or event.action != "unchanged"):
+                    print(run_lines.line(event))  # noqa: T201
+                if not isinstance(event, Would) and (verbose or options.watch) and (line := run_lines.line(event)):
+                    progress.say(line)
+                if isinstance(event, Trouble) and event.traceback and options.debug:
+                    sys.stderr.write(event.traceback)
+                if isinstance(event, Idle) and not told:
+                    progress.say(f"Up to date. Watching {options.source} until Ctrl-C.")
+                    told = True
+        summary = tally.summary()
+        if not json:
+            report.print(summary)
     except KeyboardInterrupt:
-        progress.close()
         summary = tally.summary()
         if json:
             _print_json(summary)
         report.print_interrupted(summary)
         return INTERRUPTED
-    finally:
-        progress.close()
-    summary = tally.summary()
-    if not json:
-        report.print(summary)
-    return 1 if summary.failed or summary.troubles else 0
+    return 1 if summary.failed or summary.troubles or summary.run_troubles else 0
 
 
 def _print_json(event: Event) -> None:

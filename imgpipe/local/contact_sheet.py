@@ -11,7 +11,8 @@ from itertools import count, islice
 from pathlib import Path
 
 from imgpipe.core.recipe import Recipe
-from imgpipe.local.contact_sheet_html import Totals, card, page
+from imgpipe.errors import naming
+from imgpipe.local.contact_sheet_html import HEAD, Totals, card, page
 from imgpipe.local.folders import SHEET, STAGING
 from imgpipe.worker.ports import Record
 
@@ -23,18 +24,20 @@ def write(out: Path, records: Iterable[Record], *, recipe: Recipe) -> None:
     """Write the contact sheet of `records` into `out`, the folder that their renditions lie in.
 
     Records that are neither done nor failed are passed over; the others keep their order. Each page appears whole,
-    `index.html` last, and further pages of an earlier, longer sheet are removed. Raises OSError as files do.
+    `index.html` last, and further pages of an earlier, longer sheet are removed. Raises OSError as files do, which
+    names the page that could not be written.
     """
     staging = out / STAGING
     staging.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=staging) as room:
+    with tempfile.TemporaryDirectory(dir=staging, prefix="sheet-") as room:
         parts, totals = draw(Path(room), records, recipe)
         addresses = [address(number) for number in range(1, len(parts) + 1)]
         for number, part in reversed(list(enumerate(parts, 1))):
             whole = part.with_suffix(".html")
-            with part.open(encoding="utf-8") as cards, whole.open("w", encoding="utf-8") as file:
-                file.writelines(page(cards, number, addresses, totals, recipe))
-            whole.replace(out / address(number))
+            with naming(out / address(number)):
+                with part.open(encoding="utf-8") as cards, whole.open("w", encoding="utf-8") as file:
+                    file.writelines(page(cards, number, addresses, totals, recipe))
+                whole.replace(out / address(number))
     remove_pages(out, len(parts) + 1)
     with suppress(OSError):
         staging.rmdir()
@@ -61,6 +64,15 @@ def address(number: int) -> str:
 
 def remove_pages(out: Path, first: int) -> None:
     """Remove page `first` and those that follow it, the last one first, so that no gap hides any after a crash."""
-    end = next(number for number in count(first) if not (out / address(number)).exists())
+    end = next(number for number in count(first) if not _is_page(out / address(number)))
     for number in reversed(range(first, end)):
         (out / address(number)).unlink()
+
+
+def _is_page(path: Path) -> bool:
+    """Whether a contact sheet lies at `path`, and not a person's own file."""
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return file.read(len(HEAD)) == HEAD
+    except (FileNotFoundError, IsADirectoryError):
+        return False

@@ -26,6 +26,9 @@ NOTES = {
 
 POLICY = "default-src 'none'; img-src 'self' file:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
+HEAD = '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="generator" content="imgpipe">'
+"""How every page begins, which tells it from a person's own."""
+
 
 @dataclass
 class Totals:
@@ -140,8 +143,7 @@ def page(cards: Iterable[str], number: int, addresses: Sequence[str], totals: To
     css = files("imgpipe.local").joinpath("contact_sheet.css").read_text("utf-8")
     title = "Contact sheet" if number == 1 else f"Contact sheet, page {number}"
     yield (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+        f'{HEAD}<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{title}</title>\n<style>\n{css}</style></head>\n<body><header><h1>{title}</h1>"
     )

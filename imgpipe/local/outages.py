@@ -6,6 +6,7 @@ from typing import Final
 
 from imgpipe.errors import Retry
 from imgpipe.local.run_events import Trouble
+from imgpipe.local.scan import shown
 
 _ENDS_RUN: Final = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 _REMEDIES: Final = {
@@ -19,23 +20,18 @@ _REMEDIES: Final = {
 }
 
 
-def trouble(key: str, error: Exception) -> Trouble:
+def trouble(key: str, error: Exception, *, image: bool = True) -> Trouble:
     """The trouble that `error` is for `key`."""
-    text = _clean("".join(traceback.format_exception(error)))
+    text = shown("".join(traceback.format_exception(error)))
     match error:
         case OSError():
             number = error.errno or errno.EIO
             place = f": {error.filename}" if error.filename else ""
-            message = _clean(f"The system says: {error.strerror or error}{place}.")
+            message = shown(f"The system says: {str(error.strerror or error).rstrip('.')}{place}.")
             remedy = _REMEDIES.get(number, "Mend that and run the command again.")
-            return Trouble(key, message, remedy, text, number in _ENDS_RUN)
+            return Trouble(key, message, remedy, text, number in _ENDS_RUN, image)
         case Retry():
             message = "It kept changing while it was read."
             return Trouble(key, message, _REMEDIES[errno.EBUSY], text)
-    message = _clean(f"imgpipe has a fault here: {type(error).__name__}: {error}.")
+    message = shown(f"imgpipe has a fault here: {type(error).__name__}: {error}".rstrip(".") + ".")
     return Trouble(key, message, "Run the command again with --debug, and report what it says.", text)
-
-
-def _clean(text: str) -> str:
-    """`text` with what is not UTF-8 in the names of files made readable."""
-    return text.encode(errors="backslashreplace").decode()

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import Pipe, connection
 from pathlib import Path
@@ -23,6 +24,10 @@ from imgpipe.worker.ports import Catalog
 
 STARTUP: Final = 60.0
 """Seconds in which a worker must have imported what it needs."""
+HUNG_UP: Final = 5.0
+"""Seconds in which a worker that closed its connection must have ended."""
+KILLED: Final = 0.5
+"""Seconds in which killed workers must have ended. What a dead network disk keeps from it is left behind."""
 STARTS: Final = 3
 """How many workers in a row may die before they are ready."""
 _PROGRAM: Final = "import sys; sys.path[:] = {path}; from imgpipe.local.worker_process import main; main({fd}, {setup})"
@@ -134,8 +139,9 @@ class Pool:
         """End every worker at once, whatever it is doing."""
         for worker in self._busy + self._idle:
             worker.process.kill()
+        end = time.monotonic() + KILLED
         for worker in self._busy + self._idle:
-            _bury(worker)
+            _bury(worker, end - time.monotonic())
         self._busy, self._idle = [], []
 
     def _start(self, job: wire.Job) -> _Worker:
@@ -196,7 +202,7 @@ class Pool:
                 late.append(worker)
         for worker in late:
             worker.process.kill()
-            _bury(worker)
+            _bury(worker, KILLED)
             self._busy.remove(worker)
             if not worker.ready:
                 raise _no_start(f"It was not ready after {STARTUP:.0f} seconds.")
@@ -216,19 +222,20 @@ class Pool:
         return []
 
 
-def _bury(worker: _Worker) -> int:
-    """Wait for the end of a worker that was killed or has hung up; its exit status."""
+def _bury(worker: _Worker, seconds: float = HUNG_UP) -> int | None:
+    """Wait for the end of a worker that was killed or has hung up; its exit status, or None where it does not end."""
     worker.parent.close()
     worker.process.stdin.close()  # type: ignore[union-attr] # a pipe, as started
-    try:
-        return worker.process.wait(timeout=5)
-    except subprocess.TimeoutExpired:
-        worker.process.kill()
-        return worker.process.wait()
+    with suppress(subprocess.TimeoutExpired):
+        return worker.process.wait(max(seconds, 0))
+    worker.process.kill()
+    return None
 
 
-def _cause(status: int) -> tuple[str, str]:
-    """Error code and sentence for a worker that ended with `status` of itself."""
+def _cause(status: int | None) -> tuple[str, str]:
+    """Error code and sentence for a worker that ended with `status` of itself, or None where it does not end."""
+    if status is None:
+        return "decoder_crashed", "The process that rendered it hung up and does not end."
     if status == -signal.SIGKILL:
         return (
             "out_of_memory",

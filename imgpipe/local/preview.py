@@ -9,14 +9,17 @@ from imgpipe.adapters.folder import FolderStore
 from imgpipe.local import folders
 from imgpipe.local.options import Options
 from imgpipe.local.outages import trouble
-from imgpipe.local.reconcile import Judge, known_sources, vanished
-from imgpipe.local.run_events import Action, Event, Would
+from imgpipe.local.reconcile import Judge, emptied, known_sources, refuse_collisions, vanished
+from imgpipe.local.run_events import Action, Event, Scanned, Tick, Would
 from imgpipe.local.scan import Found, Scanner
 from imgpipe.worker.ports import Entry, Record
 
 
 def preview(options: Options, trusted_before_ns: int) -> Iterator[Event]:
-    """Tell of every source what a run by `options` would do with it; sorted by key, what vanished last."""
+    """Tell of every source what a run by `options` would do with it; sorted by key, what vanished last.
+
+    Raises UsageError as that run would.
+    """
     path = options.out / folders.CATALOG
     lines, _ = read_index(path)
     scanner = Scanner(options.source, options.include, options.exclude)
@@ -28,20 +31,38 @@ def preview(options: Options, trusted_before_ns: int) -> Iterator[Event]:
             file.seek(line.offset)
             return Entry(msgspec.json.decode(file.read(line.length), type=Record), line.revision)
 
-    def action(found: Found) -> Action:
-        verdict = judge.verdict(found)
-        if verdict == "unsure":
-            known = lines[found.key].version
-            stat = store.stat(found.key, known)
-            return "unchanged" if stat and stat.version == known else "changed"
-        return "changed" if verdict == "damaged" else verdict
+    def is_same(found: Found) -> bool:
+        known = lines[found.key].version
+        stat = store.stat(found.key, known)
+        return bool(stat and stat.version == known)
 
     scan = scanner.scan(known_sources(lines))
     gone = vanished(scan, scanner, lines)
+    refuse_collisions(scan.found, folding=folders.folds_case(options.out))
+    if refusal := emptied(options, scan, gone):
+        raise refusal
     judge = Judge(options, lines, read, trusted_before_ns)
+    actions: dict[str, Action] = {}
+    for found in scan.found:
+        verdict = judge.verdict(found)
+        if verdict == "unsure":
+            yield Tick()
+            verdict = "unchanged" if is_same(found) else "changed"
+        actions[found.key] = "changed" if verdict == "damaged" else verdict
+    unchanged = sum(action == "unchanged" for action in actions.values())
+    broken = len(scan.bad_names) + len(scan.unread)
+    yield Scanned(
+        total=len(actions) + broken,
+        todo=len(actions) - unchanged + broken,
+        unchanged=unchanged,
+        other=scan.other,
+        vanished=len(gone),
+    )
     for key, error in scan.unread:
         yield trouble(key, error)
-    for found in scan.found:
-        yield Would(found.key, action(found))
+    for name in scan.bad_names:
+        yield Would(name, "fail")
+    for key, would in actions.items():
+        yield Would(key, would)
     for key in gone:
         yield Would(key, "prune" if options.prune else "vanished")

@@ -4,14 +4,16 @@ Size and modification time decide without reading a file. Where they cannot, sin
 time was too fresh to trust, or content was asked for), the source becomes a job all the same, and its worker finds out.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from imgpipe.adapters.catalog_file import Line
+from imgpipe.errors import UsageError
 from imgpipe.local.options import Options
 from imgpipe.local.scan import Found, Scan, Scanner
 from imgpipe.local.wire import Job
+from imgpipe.worker.keys import collisions
 from imgpipe.worker.ports import Entry
 
 Verdict = Literal["new", "changed", "damaged", "unsure", "unchanged"]
@@ -78,3 +80,22 @@ def vanished(scan: Scan, scanner: Scanner, lines: Mapping[str, Line]) -> list[st
 def known_sources(lines: Mapping[str, Line]) -> set[str]:
     """The keys that the catalog knows as sources."""
     return {key for key, line in lines.items() if line.status != "deleted"}
+
+
+def emptied(options: Options, scan: Scan, gone: Sequence[str]) -> UsageError | None:
+    """The refusal to prune everything, as would be done where an unmounted disk leaves an empty folder behind."""
+    if not gone or scan.found or not options.prune or options.force:
+        return None
+    return UsageError(
+        f"IN is empty, and --prune would remove all renditions of what it held: {options.source}.",
+        "Is its disk mounted? If so, add --force to remove them.",
+    )
+
+
+def refuse_collisions(found: Iterable[Found], *, folding: bool) -> None:
+    """Raise UsageError where two sources' renditions cannot lie in one folder; `folding` where it ignores case."""
+    for one, other in collisions((source.key for source in found), folding=folding):
+        raise UsageError(
+            f"The renditions of {one} and {other} cannot lie in one folder of this file system.",
+            "Rename one of the two, or leave it out with --exclude.",
+        )

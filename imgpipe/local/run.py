@@ -5,7 +5,7 @@ job at a time each. Whatever happens to any of them, the next run goes on from t
 """
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import closing
 
 from imgpipe.local import folders
@@ -18,10 +18,10 @@ from imgpipe.local.watch import watch
 __all__ = ["Options", "run"]
 
 
-def run(options: Options) -> Iterator[Event]:
+def run(options: Options) -> Generator[Event]:
     """Carry out a run; its events come as they happen, `Summary` last. A watching run ends only by being closed.
 
-    Closing the iterator, or an exception in the midst of it, ends the workers at once and leaves a valid catalog.
+    Closing it, or an exception in the midst of it, ends the workers at once and leaves a valid catalog.
     Raises UsageError, before anything is done, where IN and OUT cannot go together or another run holds OUT.
     """
     tally = Tally()
@@ -35,7 +35,7 @@ def run(options: Options) -> Iterator[Event]:
 def _events(options: Options) -> Generator[Event]:
     # A file that changes again within its clock's tick keeps its time; no clock ticks slower than two seconds (FAT).
     trusted_before_ns = time.time_ns() - 2_000_000_000
-    folders.check(options.source, options.out, options.recipe)
+    folders.check(options)
     if options.dry_run:
         yield from preview(options, trusted_before_ns)
         return

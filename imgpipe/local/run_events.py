@@ -33,6 +33,13 @@ class Finished:
 
 
 @dataclass(frozen=True)
+class Postponed:
+    """An image that has only just arrived seems half-written: a watching run does it again before it says so."""
+
+    key: str
+
+
+@dataclass(frozen=True)
 class Unchanged:
     """A job found its image up to date by a look at its content."""
 
@@ -57,12 +64,12 @@ class Pruned:
     key: str
 
 
-Action = Literal["new", "changed", "unchanged", "vanished", "prune"]
+Action = Literal["new", "changed", "unchanged", "fail", "vanished", "prune"]
 
 
 @dataclass(frozen=True)
 class Would:
-    """What a run would do with `key`; told by a dry run only."""
+    """What a run would do with `key`; told by a dry run only. `fail`: its name is no key."""
 
     key: str
     action: Action
@@ -73,7 +80,7 @@ class Trouble:
     """An outage: `key`, a file or a folder of IN, could not be worked on, and the next run tries it again.
 
     `message` and `remedy` are a sentence each; `traceback` is for debugging. Where `ends_run`, no further image could
-    fare better, and the run stops.
+    fare better, and the run stops. Not of an `image`, it is with what the run itself keeps in OUT, or would remove.
     """
 
     key: str
@@ -81,6 +88,7 @@ class Trouble:
     remedy: str
     traceback: str | None = None
     ends_run: bool = False
+    image: bool = True
 
 
 @dataclass(frozen=True)
@@ -95,8 +103,9 @@ class Idle:
 
 @dataclass(frozen=True)
 class Summary:
-    """A run in numbers: images by outcome, renditions made, bytes read of finished images and of their renditions,
-    wall seconds. `left` images were not come to, because the run stopped early."""
+    """A run in numbers: images by their last outcome, renditions made, bytes read of finished images and of their
+    renditions, wall seconds. `left` images were not come to, because the run stopped early or was a dry one;
+    `troubles` cost an image, `run_troubles` none."""
 
     total: int = 0
     done: int = 0
@@ -106,6 +115,7 @@ class Summary:
     vanished: int = 0
     pruned: int = 0
     troubles: int = 0
+    run_troubles: int = 0
     left: int = 0
     renditions: int = 0
     bytes_in: int = 0
@@ -113,7 +123,7 @@ class Summary:
     seconds: float = 0.0
 
 
-Event = Scanned | Finished | Unchanged | Vanished | Pruned | Would | Trouble | Tick | Idle | Summary
+Event = Scanned | Finished | Postponed | Unchanged | Vanished | Pruned | Would | Trouble | Tick | Idle | Summary
 
 
 class Tally:
@@ -122,6 +132,7 @@ class Tally:
     def __init__(self) -> None:
         self._began = time.monotonic()
         self._counts: Counter[str] = Counter()
+        self._outcomes: dict[str, str] = {}
 
     def add(self, event: Event) -> None:
         counts = self._counts
@@ -130,21 +141,35 @@ class Tally:
                 counts.update(left=event.todo, unchanged=event.unchanged)
                 counts["total"], counts["other"] = event.total, event.other
             case Finished(record):
-                counts[record.status] += 1
+                self._count(record.key, record.status)
                 counts.update(
-                    left=-1,
                     renditions=len(record.renditions),
                     bytes_in=record.bytes or 0,
                     bytes_out=sum(rendition.bytes for rendition in record.renditions),
                 )
-            case Unchanged():
-                counts.update(unchanged=1, left=-1)
+            case Postponed():
+                counts.update(left=-1)
+            case Unchanged(key):
+                self._count(key, "unchanged")
             case Vanished():
                 counts.update(vanished=1, left=-event.late)
             case Pruned():
                 counts.update(pruned=1)
-            case Trouble():
-                counts.update(troubles=1, left=-1)
+            case Trouble(image=False):
+                counts.update(run_troubles=1)
+            case Trouble(key):
+                self._count(key, "troubles")
+            case Would(key, "fail"):
+                self._count(key, "failed")
+            case Would(action="vanished" | "prune"):
+                counts.update(vanished=1)
+
+    def _count(self, key: str, outcome: str) -> None:
+        """A watching run may come to an image again; then only what came of it last counts."""
+        if before := self._outcomes.get(key):
+            self._counts[before] -= 1
+        self._outcomes[key] = outcome
+        self._counts.update({outcome: 1, "left": -1})
 
     def summary(self) -> Summary:
         """The numbers up to now."""

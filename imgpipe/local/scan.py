@@ -1,10 +1,11 @@
 """Look through IN: which of its files are images, and what could not be looked at.
 
 A scan only looks: names, sizes and times, and the first bytes of files whose extension is not an image's. What it
-could not read is trouble, never a vanished source, so that an unplugged disk costs nobody their renditions.
+could not read is trouble, never a vanished source. An unmounted disk's folder can be read, though, and is empty.
 """
 
 import os
+import re
 import stat
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -83,14 +84,14 @@ class Scanner:
                     other += 1
                     continue
                 if not _is_utf8(key):
-                    bad_names.append(_shown(key))
+                    bad_names.append(shown(key))
                     continue
                 file = Found(key, facts.st_size, facts.st_mtime_ns)
                 image = PurePosixPath(key).suffix.lower() in EXTENSIONS or key in sources
                 if not image:
                     image = judged[file] = self._judged[file] if file in self._judged else _has_signature(entry.path)
             except OSError as error:
-                unread.append((_shown(key), error))
+                unread.append((shown(key), error))
                 continue
             if image:
                 found.append(file)
@@ -116,7 +117,7 @@ class Scanner:
                         else:
                             yield prefix + entry.name, entry
             except OSError as error:
-                unread.append((_shown(prefix.rstrip("/")), error))
+                unread.append((shown(prefix.rstrip("/")), error))
 
 
 class _File:
@@ -143,8 +144,10 @@ def _is_utf8(key: str) -> bool:
     return True
 
 
-def _shown(key: str) -> str:
-    return os.fsencode(key).decode(errors="backslashreplace")
+def shown(name: str) -> str:
+    """`name` with the bytes that are not UTF-8 as a person can read them: `caf\\xe9.jpg`."""
+    escaped = re.sub("[\udc80-\udcff]", lambda byte: f"\\x{ord(byte[0]) - 0xDC00:02x}", name)
+    return escaped.encode(errors="backslashreplace").decode()
 
 
 def _has_signature(path: str) -> bool:

@@ -1,5 +1,6 @@
 """One run at work: holds IN against the catalog, gives the jobs to the pool, and tells what came of them."""
 
+import errno
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -9,16 +10,15 @@ from msgspec.structs import replace
 
 from imgpipe.adapters.catalog_file import FileCatalog
 from imgpipe.adapters.folder import FolderStore, folds_case
-from imgpipe.errors import Retry, UsageError
-from imgpipe.local import contact_sheet, folders
+from imgpipe.errors import Retry
+from imgpipe.local import contact_sheet, folders, settling
 from imgpipe.local.options import Options
 from imgpipe.local.outages import trouble
 from imgpipe.local.pool import Lost, Pool, Settled, usable_cores
-from imgpipe.local.reconcile import Judge, known_sources, vanished
-from imgpipe.local.run_events import Event, Finished, Pruned, Scanned, Tick, Trouble, Unchanged, Vanished
+from imgpipe.local.reconcile import Judge, emptied, known_sources, refuse_collisions, vanished
+from imgpipe.local.run_events import Event, Finished, Postponed, Pruned, Scanned, Tick, Trouble, Unchanged, Vanished
 from imgpipe.local.scan import Found, Scan, Scanner
 from imgpipe.local.wire import Job, Setup
-from imgpipe.worker.keys import collisions
 from imgpipe.worker.ports import Record
 
 TICK: Final = 0.1
@@ -30,7 +30,7 @@ class Session:
 
     def __init__(self, options: Options, trusted_before_ns: int) -> None:
         self.stopped = False
-        self._options = options
+        self.options = options
         self._trusted_before_ns = trusted_before_ns
         self._scanner = Scanner(options.source, options.include, options.exclude)
         self._resources = ExitStack()
@@ -40,12 +40,12 @@ class Session:
             try:
                 self._open(resources)
             except OSError as error:
-                raise folders.unwritable(self._options.out, error) from error
+                raise folders.unwritable(self.options.out, error) from error
             self._resources = resources.pop_all()
         return self
 
     def _open(self, resources: ExitStack) -> None:
-        options, out = self._options, self._options.out
+        options, out = self.options, self.options.out
         folders.prepare(out)
         self._catalog = resources.enter_context(FileCatalog(out / folders.CATALOG))
         staging, hold = resources.enter_context(folders.staging(out))
@@ -82,14 +82,17 @@ class Session:
     def update(self, scan: Scan, found: Sequence[Found], gone: Sequence[str]) -> Iterator[Event]:
         """Bring `found`, a part of what was scanned, up to date, and tell of what vanished or prune it.
 
-        Raises UsageError where the renditions of two sources in `scan` cannot lie in one folder.
+        Raises UsageError where the renditions of two sources in `scan` cannot lie in one folder, or where to prune
+        is to remove everything.
         """
-        self._refuse_collisions(scan)
+        refuse_collisions(scan.found, folding=self._folds_case)
+        if refusal := emptied(self.options, scan, gone):
+            raise refusal
         yield from map(Vanished, gone)
-        if self._options.prune:
+        if self.options.prune:
             # Before anything is made: where the file system folds case, a renamed source has the same renditions.
             yield from self._work(Job(key, removed=True) for key in gone)
-        judge = Judge(self._options, self._catalog.lines, self._catalog.get, self._trusted_before_ns)
+        judge = Judge(self.options, self._catalog.lines, self._catalog.get, self._trusted_before_ns)
         jobs = [job for job in map(judge.job, found) if job]
         broken = len(scan.bad_names) + len(scan.unread)
         yield Scanned(
@@ -107,19 +110,16 @@ class Session:
 
     def finish(self) -> Iterator[Event]:
         """Leave the catalog compact and the contact sheet true to it."""
-        try:
-            self._catalog.compact()
-            if _is_older(self._options.out / folders.SHEET, self._options.out / folders.CATALOG):
-                contact_sheet.write(self._options.out, self._catalog.records(), recipe=self._options.recipe)
-        except OSError as error:
-            yield self._noted(trouble(folders.SHEET, error))
+        for name, leave in ((folders.CATALOG, self._catalog.compact), (folders.SHEET, self._draw)):
+            try:
+                leave()
+            except OSError as error:
+                yield self._noted(trouble(name, error, image=False))
 
-    def _refuse_collisions(self, scan: Scan) -> None:
-        for one, other in collisions((found.key for found in scan.found), folding=self._folds_case):
-            raise UsageError(
-                f"The renditions of {one} and {other} cannot lie in one folder of this file system.",
-                "Rename one of the two, or leave it out with --exclude.",
-            )
+    def _draw(self) -> None:
+        out = self.options.out
+        if _is_older(out / folders.SHEET, out / folders.CATALOG):
+            contact_sheet.write(out, self._catalog.records(), recipe=self.options.recipe)
 
     def _work(self, jobs: Iterable[Job]) -> Iterator[Event]:
         waiting = iter(jobs)
@@ -152,6 +152,8 @@ class Session:
         elif ended.record.status == "done" and not wrote:
             self._note_version(job)
             yield Unchanged(job.key)
+        elif self.options.watch and settling.may_be_half_written(self._scanner.root / job.key, ended.record):
+            yield Postponed(job.key)
         else:
             yield Finished(ended.record)
 
@@ -167,7 +169,7 @@ class Session:
         from imgpipe.worker.process import give_up  # it loads the image libraries, which are the workers' else
 
         try:
-            record = give_up(key, code, message, self._renditions, self._catalog, self._options.recipe)
+            record = give_up(key, code, message, self._renditions, self._catalog, self.options.recipe)
         except (OSError, Retry) as error:
             return trouble(key, error)
         return Finished(record.public())
@@ -177,18 +179,17 @@ class Session:
         match event:
             case Trouble(ends_run=True):
                 self.stopped = True
-            case Trouble() | Finished(record=Record(status="failed")):
-                self.stopped = self.stopped or self._options.fail_fast
+            case Trouble(image=True) | Finished(record=Record(status="failed")):
+                self.stopped = self.stopped or self.options.fail_fast
         return event
 
 
 def _is_gone(path: Path) -> bool:
+    """Whether no file can lie at `path`. What cannot be looked at is not gone: the worker says why."""
     try:
-        path.stat()
-    except FileNotFoundError:
-        return True
-    except OSError:  # the worker will say which
-        return False
+        path.stat()  # and not `exists`, which since Python 3.14 answers False to whatever it cannot look at
+    except OSError as error:
+        return error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
     return False
 
 

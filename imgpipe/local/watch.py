@@ -1,7 +1,7 @@
 """Stay with a folder: look every second, and bring up to date what arrived, changed or vanished.
 
-A file counts as completely written once its size and time are the same at two looks in a row; a source has vanished
-once it is missing at two.
+A file is worked on once it is the same at two looks in a row and has been quiet for a while, and again where it may
+have been half-written all the same; a source has vanished once it is missing at two looks.
 """
 
 import time
@@ -9,7 +9,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from imgpipe.local.run_events import Event, Idle, Tick
+from imgpipe.local import settling
+from imgpipe.local.reconcile import emptied
+from imgpipe.local.run_events import Event, Idle, Postponed, Tick, Trouble
+from imgpipe.local.scan import Found
 from imgpipe.local.session import TICK, Session
 
 POLL: Final = 1.0
@@ -18,31 +21,51 @@ POLL: Final = 1.0
 
 def watch(session: Session) -> Iterator[Event]:
     """Follow IN until closed, or until the session is stopped."""
-    versions: dict[str, tuple[str, bool]] = {}  # of each key, and whether it was there at two looks
+    seen: set[Found] = set()
+    worked_on: set[Found] = set()
+    postponed: set[Found] = set()
     missing: set[str] = set()
     told: set[str] = set()
     idle = False
     while True:
         scan, vanished = session.look()
-        ready = [found for found in scan.found if versions.get(found.key) == (found.version, False)]
-        versions = {
-            found.key: (found.version, versions.get(found.key, ("", False))[0] == found.version) for found in scan.found
+        present = set(scan.found)
+        worked_on &= present
+        postponed &= present
+        ready = {
+            found.key: found
+            for found in scan.found
+            if found in seen
+            and found not in worked_on
+            and settling.is_quiet(found.modified_ns, settling.DOUBT if found in postponed else settling.QUIET)
         }
+        seen = present
         gone = [key for key in vanished if key in missing and key not in told]
+        missing = set(vanished)
+        refusal = emptied(session.options, scan, gone)
+        if refusal:
+            gone = []
+            if "" not in told:
+                yield Trouble("", refusal.message, refusal.remedy, image=False)
+                idle = False
         broken = {key for key, _ in scan.unread}.union(scan.bad_names)
         news = replace(
             scan,
             bad_names=tuple(name for name in scan.bad_names if name not in told),
             unread=tuple(one for one in scan.unread if one[0] not in told),
         )
-        missing = set(vanished)
-        told = broken.union(gone, told.intersection(vanished))
+        told = broken.union(gone, told.intersection(vanished), [""] if refusal else [])
         if ready or gone or news.bad_names or news.unread:
-            yield from session.update(news, ready, gone)
+            worked_on.update(ready.values())
+            for event in session.update(news, list(ready.values()), gone):
+                if isinstance(event, Postponed):
+                    worked_on.remove(ready[event.key])
+                    postponed.add(ready[event.key])
+                yield event
             idle = False
         if session.stopped:
             return
-        if not idle and all(twice for _, twice in versions.values()):
+        if not idle and worked_on == present:
             yield from session.finish()
             yield Idle()
             idle = True

@@ -5,8 +5,8 @@ the middle of a job: what it still wrote after that could meet the next run.
 """
 
 import os
+import resource
 import signal
-import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -76,6 +76,7 @@ def _end_with_parent() -> None:
 def _prepare(parent: Connection, setup_path: str) -> Callable[[wire.Job], wire.Ended]:
     from imgpipe.adapters.folder import FolderStore
     from imgpipe.worker.handler import handle
+    from imgpipe.worker.memory import bound
 
     setup = msgspec.msgpack.decode(Path(setup_path).read_bytes(), type=wire.Setup)
     sources = FolderStore(
@@ -85,7 +86,8 @@ def _prepare(parent: Connection, setup_path: str) -> Callable[[wire.Job], wire.E
     )
     renditions = FolderStore(Path(os.fsdecode(setup.renditions)), Path(os.fsdecode(setup.staging)))
     catalog = PipeCatalog(parent)
-    _bound_memory(setup.recipe.limits.max_memory_megabytes + OVERHEAD_MEGABYTES)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash costs an image, not a disk
+    bound(setup.recipe.limits.max_memory_megabytes + OVERHEAD_MEGABYTES)
 
     def work(job: wire.Job) -> wire.Ended:
         settled: list[Record] = []
@@ -107,15 +109,3 @@ def _prepare(parent: Connection, setup_path: str) -> Callable[[wire.Job], wire.E
         return wire.Ended(trouble=trouble(job.key, outages[0]))
 
     return work
-
-
-def _bound_memory(megabytes: float) -> None:
-    """Let this process take at most `megabytes` (of a million bytes) more than it holds now, and leave no core file."""
-    import resource
-
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if sys.platform != "linux":
-        return  # elsewhere the limit does not count what an allocator maps
-    held = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
-    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-    resource.setrlimit(resource.RLIMIT_DATA, (held + int(megabytes * 1_000_000), hard))

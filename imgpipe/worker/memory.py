@@ -25,9 +25,7 @@ class Memory:
 
     def bound(self) -> None:
         """From now on, what would take more than there is raises MemoryError before the machine ends the process."""
-        if sys.platform == "linux":  # elsewhere the limit does not count what an allocator maps
-            hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-            resource.setrlimit(resource.RLIMIT_DATA, (int(self._free * 1e6) + _data_bytes(), hard))
+        bound(self._free)
 
     def render(self, data: bytes, recipe: Recipe) -> pipeline.Rendering:
         """As `pipeline.render`, with the recipe's memory limit lowered to what is left beside `data`."""
@@ -35,6 +33,13 @@ class Memory:
         limit = min(recipe.limits.max_memory_megabytes, left)
         limits = replace(recipe.limits, max_memory_megabytes=limit)
         return pipeline.render(data, replace(recipe, limits=limits))
+
+
+def bound(megabytes: float) -> None:
+    """From now on, what would take more than `megabytes` beyond what this process holds raises MemoryError."""
+    if sys.platform == "linux":  # elsewhere the limit does not count what an allocator maps
+        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+        resource.setrlimit(resource.RLIMIT_DATA, (int(megabytes * 1e6) + _data_bytes(), hard))
 
 
 def _held() -> float:

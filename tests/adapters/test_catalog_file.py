@@ -87,6 +87,34 @@ def test_a_damaged_line_before_the_last_is_told_and_nothing_is_changed(path: Pat
     assert reopened(path) == [record("a"), record("c")]
 
 
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_line_that_is_json_but_no_record_is_told_wherever_it_stands(path: Path, number: int) -> None:
+    with FileCatalog(path) as catalog:
+        for key in "abc":
+            catalog.put(record(key), None)
+    lines = path.read_bytes().splitlines(keepends=True)
+    edited = msgspec.json.decode(lines[number - 1]) | {"renditions": 5}
+    lines[number - 1] = msgspec.json.encode(edited) + b"\n"
+    path.write_bytes(b"".join(lines))
+    with pytest.raises(UsageError, match=rf"Line {number} of the catalog .*renditions.*[^.]\. Mend"):
+        FileCatalog(path)
+    assert path.read_bytes() == b"".join(lines)
+
+
+def test_a_compaction_that_cannot_be_written_names_the_catalog(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(file: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with FileCatalog(path) as catalog:
+        catalog.put(record("a", "failed"), catalog.put(record("a"), None))
+        with pytest.raises(OSError, match="No space") as told:
+            catalog.compact()
+        assert list(catalog.records()) == [record("a", "failed")]
+    assert told.value.filename == str(path)
+    assert list(path.parent.iterdir()) == [path]
+
+
 def test_a_lease_found_on_opening_is_released_and_its_keys_are_kept(path: Path) -> None:
     with FileCatalog(path) as catalog:
         catalog.put(record("a", "processing"), None)

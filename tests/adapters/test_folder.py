@@ -166,6 +166,27 @@ def test_a_failed_write_leaves_nothing(root: Path, store: FolderStore, tmp_path:
     assert list((tmp_path / "staging").iterdir()) == []
 
 
+def test_what_cannot_be_written_is_told_by_its_own_name(root: Path, store: FolderStore) -> None:
+    put(root / "a", b"a file where a folder is needed")
+    (root / "b/occupied").mkdir(parents=True)
+    for key in ("a/cat.jpg", "b"):
+        with pytest.raises(OSError) as told:
+            store.write(key, b"1", "image/jpeg")
+        assert (told.value.filename, told.value.filename2) == (str(root / key), None)
+
+
+def test_what_cannot_be_looked_at_is_neither_there_nor_gone(
+    root: Path, store: FolderStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(path: object, **_: object) -> os.stat_result:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "stat", locked)
+    for look in (store.stat, store.is_gone):
+        with pytest.raises(PermissionError):
+            look("cat.jpg")
+
+
 def test_what_a_folder_does_not_hold_is_gone_for_certain(store: FolderStore) -> None:
     assert store.is_gone("cat.jpg")
 

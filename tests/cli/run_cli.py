@@ -1,6 +1,7 @@
 """Run the real program, and make real images for it."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -26,6 +27,22 @@ def imgpipe(*arguments: str | Path, cwd: Path, **env: str) -> subprocess.Complet
         capture_output=True,
         encoding="utf-8",
         timeout=120,
+    )
+
+
+def started(*arguments: str, cwd: Path, **env: str) -> "subprocess.Popen[str]":
+    """The program at work in a process group of its own, without a terminal, which Ctrl-C (SIGINT) reaches."""
+    return subprocess.Popen(
+        [*PROGRAM, *arguments],
+        cwd=cwd,
+        env=environment(**env),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        start_new_session=True,
+        # Whoever runs the tests in the background had it ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 

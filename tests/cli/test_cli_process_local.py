@@ -5,12 +5,14 @@ import os
 import re
 import signal
 import subprocess
+import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
-from PIL import Image
-from run_cli import PROGRAM, environment, imgpipe, photo
+from PIL import Image, ImageChops
+from run_cli import environment, imgpipe, photo, started
 
 RECIPE = "[presets.web]\nwidth = 64\nheight = 64\n"
 
@@ -123,6 +125,21 @@ def test_a_dry_run_tells_and_writes_nothing(here: Path) -> None:
     assert not (here / "out").exists()
 
 
+def test_a_dry_run_foretells_names_that_are_no_keys_and_adds_up(here: Path) -> None:
+    try:
+        (here / "in" / os.fsdecode(b"caf\xe9.jpg")).touch()
+    except OSError:
+        return  # macOS has no such names
+    done = imgpipe("process-local", "in", "out", "--dry-run", "--json", cwd=here)
+    assert done.returncode == 1
+    *told, summary = map(json.loads, done.stdout.splitlines())
+    assert {"type": "would", "key": "caf\\xe9.jpg", "action": "fail"} in told
+    assert (summary["total"], summary["left"], summary["failed"], summary["other"]) == (4, 3, 1, 1)
+    done = imgpipe("process-local", "in", "out", "--dry-run", cwd=here)
+    assert "The name caf\\xe9.jpg is not valid UTF-8." in done.stdout
+    assert "Rename the image" in done.stdout
+
+
 def test_without_a_recipe_the_sample_mark_is_owned_up_to(here: Path) -> None:
     (here / "imgpipe.toml").unlink()
     told = imgpipe("process-local", "in/two.jpg", "out", cwd=here)
@@ -133,20 +150,35 @@ def test_without_a_recipe_the_sample_mark_is_owned_up_to(here: Path) -> None:
     assert "imgpipe init" not in own.stderr
 
 
-def test_the_mark_of_an_option_is_drawn(here: Path) -> None:
-    plain = imgpipe("process-local", "in/two.jpg", "plain", "--no-watermark", "--json", cwd=here)
-    marked = imgpipe("process-local", "in/two.jpg", "marked", "--watermark-text", "MARK", "--json", cwd=here)
-    assert not json.loads(plain.stdout.splitlines()[0])["renditions"][0]["watermark"]
-    record = json.loads(marked.stdout.splitlines()[0])
-    # 64 pixels are too few for a mark of the default size: left out, and said so.
-    assert record["renditions"][0]["notes"] == ["watermark_too_small"]
-    assert Image.open(here / "marked" / "web" / "two.jpg").size == (64, 48)
+@pytest.mark.parametrize(
+    "mark", [["--watermark-text", "MARK"], ["--watermark-image", "logo.png"]], ids=["text", "image"]
+)
+def test_the_mark_of_an_option_is_drawn_in_its_corner_and_nowhere_else(here: Path, mark: list[str]) -> None:
+    (here / "imgpipe.toml").write_text("[presets.web]\nwidth = 640\nquality = 95\n", encoding="utf-8")
+    photo(here / "in" / "two.jpg", (640, 480))
+    Image.new("RGB", (60, 40), "red").save(here / "logo.png")
+    pictures = []
+    for out, option in (("plain", ["--no-watermark"]), ("marked", mark)):
+        done = imgpipe("process-local", "in/two.jpg", out, "--json", *option, cwd=here)
+        [made] = json.loads(done.stdout.splitlines()[0])["renditions"]
+        assert made["watermark"] == (out == "marked")
+        assert "notes" not in made
+        pictures.append(Image.open(here / out / "web" / "two.jpg"))
+    difference = ImageChops.difference(*pictures).convert("L").point(lambda level: 255 * (level > 40))
+    box = difference.getbbox()
+    assert box
+    left, top, right, bottom = box
+    assert left > 480
+    assert top > 400
+    assert (right - left) * (bottom - top) > 300
 
 
 @pytest.mark.parametrize(
     ("arguments", "what"),
     [
         (["nowhere", "out"], "nowhere"),
+        (["nowhere/a.jpg", "out"], "nowhere/a.jpg"),
+        (["in/two.jpg/a.jpg", "out"], "in/two.jpg/a.jpg"),
         (["in", "in/out"], "in/out"),
         (["in", "in"], "in"),
         (["in", "imgpipe.toml"], "imgpipe.toml"),
@@ -190,15 +222,7 @@ def test_a_hostile_name_cannot_reach_the_terminal(here: Path) -> None:
 def test_ctrl_c_says_what_is_done_and_that_the_run_goes_on_and_exits_130(tmp_path: Path) -> None:
     for number in range(40):
         photo(tmp_path / "in" / f"{number}.jpg", (3000, 2000))
-    process = subprocess.Popen(
-        [*PROGRAM, "process-local", "in", "out", "--json", "--workers", "1"],
-        cwd=tmp_path,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-        start_new_session=True,
-    )
+    process = started("process-local", "in", "out", "--json", "--workers", "1", cwd=tmp_path)
     assert process.stdout
     assert json.loads(process.stdout.readline())["status"] == "done"
     os.killpg(process.pid, signal.SIGINT)
@@ -214,26 +238,52 @@ def test_ctrl_c_says_what_is_done_and_that_the_run_goes_on_and_exits_130(tmp_pat
     assert summary["left"] > 0
 
 
-def test_watching_processes_what_arrives_until_ctrl_c(here: Path) -> None:
-    process = subprocess.Popen(
-        [*PROGRAM, "process-local", "in", "out", "--watch"],
+CTRL_C_AT_AN_IMPORT = """
+import os, signal, sys
+module = sys.argv.pop(1)
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == module:
+            sys.meta_path.remove(self)
+            os.kill(os.getpid(), signal.SIGINT)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.meta_path.insert(0, Finder())
+from imgpipe.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["imgpipe.cli", "typer", "imgpipe.cli.process_local", "pydantic", "imgpipe.cli.run_screen", "imgpipe.local.run"],
+)
+def test_ctrl_c_at_the_start_is_answered_in_the_same_words(here: Path, module: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CTRL_C_AT_AN_IMPORT, module, "process-local", "in", "out"],
         cwd=here,
         env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         encoding="utf-8",
-        start_new_session=True,
     )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "Interrupted: nothing was done yet.\n")
+    assert not (here / "out").exists()
+
+
+def test_watching_processes_what_arrives_until_ctrl_c(here: Path) -> None:
+    process = started("process-local", "in", "out", "--watch", cwd=here)
     assert process.stderr
+    late = threading.Timer(60, process.kill)  # which ends the lines
+    late.start()
     lines = iter(process.stderr.readline, "")
-    assert next(line for line in lines if line.startswith("Up to date. Watching in until Ctrl-C."))
+    assert any(line.startswith("Up to date. Watching in until Ctrl-C.") for line in lines)
     photo(here / "in" / "three.jpg")
-    assert next(line for line in lines if line.startswith("done       three.jpg"))
+    assert any(line.startswith("done       three.jpg") for line in lines)
     end = time.monotonic() + 20
     while "three.jpg" not in (here / "out" / "index.html").read_text(encoding="utf-8") and time.monotonic() < end:
         time.sleep(0.1)
     os.killpg(process.pid, signal.SIGINT)
     _, talk = process.communicate(timeout=10)
+    late.cancel()
     assert process.returncode == 130, talk
     assert (here / "out" / "web" / "three.jpg").is_file()
     assert "three.jpg" in (here / "out" / "index.html").read_text(encoding="utf-8")

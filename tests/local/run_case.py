@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -138,6 +139,11 @@ def record_children(monkeypatch: pytest.MonkeyPatch) -> Children:
     return children
 
 
+def hear_ctrl_c() -> None:
+    """Answer SIGINT, which whoever runs the tests in the background had ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 PROGRAM = """
 import sys
 sys.path[:] = {path}
@@ -167,4 +173,5 @@ def start(source: Path, out: Path, recipe: str = "QUICK", **changes: Any) -> "su
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
+        preexec_fn=hear_ctrl_c,
     )

@@ -222,6 +222,20 @@ def test_pages_of_a_longer_sheet_are_removed(tmp_path: Path, monkeypatch: pytest
     assert {path.name for path in tmp_path.iterdir()} == {"index.html", "index-2.html", "index-old.html"}
 
 
+def test_pages_that_a_person_made_stay(tmp_path: Path) -> None:
+    for name in ("index-2.html", "index-3.html"):
+        (tmp_path / name).write_text("<!doctype html>\n<title>Mine</title>")
+    contact_sheet.write(tmp_path, [done("a.jpg")], recipe=RECIPE)
+    assert {path.name for path in tmp_path.iterdir()} == {"index.html", "index-2.html", "index-3.html"}
+
+
+def test_a_sheet_that_cannot_be_written_is_told_by_its_own_name(tmp_path: Path) -> None:
+    (tmp_path / "index.html/occupied").mkdir(parents=True)
+    with pytest.raises(OSError) as told:
+        contact_sheet.write(tmp_path, [done("a.jpg")], recipe=RECIPE)
+    assert (told.value.filename, told.value.filename2) == (str(tmp_path / "index.html"), None)
+
+
 def test_a_failed_write_leaves_the_earlier_sheet_whole(tmp_path: Path) -> None:
     sheet(tmp_path, [done("a.jpg")])
     before = (tmp_path / "index.html").read_bytes()

@@ -218,6 +218,22 @@ def test_closing_the_pool_ends_workers_in_the_midst_of_their_jobs(pool: Pool, ch
     assert not pool.busy
 
 
+def test_a_worker_that_cannot_be_killed_is_left_behind(
+    pool: Pool, children: Children, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As one is that waits for a dead network disk.
+    pool.submit(wire.Job("a.png"))
+    with monkeypatch.context() as stuck:
+        stuck.setattr(type(children[0]), "kill", lambda process: process.send_signal(signal.SIGSTOP))
+        began = time.monotonic()
+        pool.close()
+        assert time.monotonic() - began < 1
+    assert not pool.busy
+    [left] = children.alive
+    left.kill()
+    left.wait()
+
+
 def test_a_worker_holds_the_staging_folder_as_long_as_it_lives(
     pool: Pool, hold: int, tmp_path: Path, children: Children
 ) -> None:

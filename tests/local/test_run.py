@@ -189,6 +189,22 @@ def test_prune_spares_what_patterns_hide_and_what_cannot_be_looked_at(source: Pa
     assert renditions(out) == before
 
 
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_prune_spares_everything_where_in_is_as_empty_as_an_unmounted_disk(
+    source: Path, out: Path, dry_run: bool
+) -> None:
+    go(source, out)
+    before = tree(out)
+    source.rename(source.with_name("unplugged"))
+    (source / "empty").mkdir(parents=True)
+    with pytest.raises(UsageError, match=r"IN is empty.*disk mounted"):
+        go(source, out, prune=True, dry_run=dry_run)
+    assert tree(out) == before
+    assert summary(go(source, out)).vanished == 2
+    assert summary(go(source, out, prune=True, force=True)).pruned == 2
+    assert renditions(out) == {}
+
+
 def test_a_dry_run_tells_what_would_be_done_and_writes_nothing(source: Path, out: Path) -> None:
     assert actions(go(source, out, dry_run=True)) == {"a.jpg": "new", "x/b.png": "new"}
     assert not out.exists()
@@ -210,6 +226,25 @@ def test_a_dry_run_tells_of_renditions_that_are_missing_and_reads_what_its_time_
     go(source, out)
     (out / "web/x/b.png").unlink()
     assert actions(go(source, out, dry_run=True)) == {"a.jpg": "unchanged", "x/b.png": "changed"}
+
+
+def test_a_dry_run_adds_up_as_the_run_that_it_foretells(source: Path, out: Path) -> None:
+    age(source / "a.jpg", 0)
+    go(source, out)
+    draw(source / "c.png")
+    (source / "notes.txt").touch()
+    (source / "unplugged.png").symlink_to("nowhere")
+    would, did = summary(go(source, out, dry_run=True)), summary(go(source, out))
+    assert (would.left, would.unchanged) == (1, 2)
+    assert replace(would, left=0) == replace(did, done=0, renditions=0, bytes_in=0, bytes_out=0, seconds=would.seconds)
+
+
+def test_a_dry_run_refuses_what_the_run_would_refuse(source: Path, out: Path) -> None:
+    draw(source / "photo.png").rename(source / "photo")
+    draw(source / "photo.png.png/1.png")
+    for dry_run in (True, False):
+        with pytest.raises(UsageError, match="cannot lie in one folder"):
+            go(source, out, dry_run=dry_run)
 
 
 def test_bad_images_end_as_failed_records_and_are_tried_again(source: Path, out: Path) -> None:
@@ -235,6 +270,9 @@ def test_a_name_that_is_not_utf8_fails_alone(source: Path, out: Path) -> None:
         assert codes(events).get("caf\\xe9.png") == "bad_key"
         assert summary(events).vanished == 0
     assert summary(events).unchanged == 2
+    events = go(source, out, dry_run=True)
+    assert actions(events)["caf\\xe9.png"] == "fail"
+    assert (summary(events).total, summary(events).failed) == (3, 1)
 
 
 def test_fail_fast_ends_the_run_at_the_first_failure(source: Path, out: Path) -> None:
@@ -249,11 +287,29 @@ def test_fail_fast_ends_the_run_at_the_first_failure(source: Path, out: Path) ->
 def test_what_cannot_be_written_is_trouble_for_its_image_alone(source: Path, out: Path) -> None:
     (out / "web/a.jpg/occupied").mkdir(parents=True)
     events = go(source, out)
-    assert [event.key for event in events if isinstance(event, Trouble)] == ["a.jpg"]
+    [trouble] = [event for event in events if isinstance(event, Trouble)]
+    assert trouble.key == "a.jpg"
+    assert trouble.message.endswith(f": {out}/web/a.jpg.")
     assert codes(events) == {"x/b.png": None}
     (out / "web/a.jpg/occupied").rmdir()
     (out / "web/a.jpg").rmdir()
     assert codes(go(source, out)) == {"a.jpg": None}
+
+
+def test_what_the_run_keeps_of_itself_costs_no_image_where_it_cannot_be_written(
+    source: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(file: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    (out / "index.html/occupied").mkdir(parents=True)
+    monkeypatch.setattr(os, "fsync", broken)
+    events = go(source, out, fail_fast=True)
+    troubles = [event for event in events if isinstance(event, Trouble)]
+    assert [trouble.key for trouble in troubles] == ["catalog.jsonl", "index.html"]
+    assert all(trouble.message.endswith(f": {out / trouble.key}.") for trouble in troubles)
+    numbers = summary(events)
+    assert (numbers.done, numbers.failed, numbers.troubles, numbers.run_troubles) == (2, 0, 0, 2)
 
 
 def test_a_full_disk_ends_the_run_and_the_next_one_goes_on(
@@ -301,6 +357,39 @@ def test_a_source_that_goes_while_the_run_works_is_told_as_vanished_and_keeps_it
     assert len(renditions(out)) == 4
 
 
+def test_a_folder_that_goes_while_the_run_works_costs_no_rendition(source: Path, out: Path) -> None:
+    go(source, out)
+    for instead in ("nothing", "a file", "a link to itself"):
+        events = run(options(source, out, force=True, prune=True))
+        assert isinstance(next(events), Scanned)
+        (source / "x").rename(source.with_name("unplugged"))
+        if instead == "a file":
+            (source / "x").touch()
+        elif instead == "a link to itself":
+            (source / "x").symlink_to("x")
+        assert Vanished("x/b.png", late=True) in list(events)
+        assert len(renditions(out)) == 4
+        (source / "x").unlink(missing_ok=True)
+        source.with_name("unplugged").rename(source / "x")
+
+
+def test_a_folder_that_becomes_unreadable_while_the_run_works_has_not_vanished(
+    source: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = run(options(source, out))
+    assert isinstance(next(events), Scanned)
+    real = Path.stat
+
+    def stat(self: Path, **how: bool) -> os.stat_result:
+        if self.parent == source / "x":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
+        return real(self, **how)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    # This process alone cannot look at it: the worker is asked, and here it can.
+    assert codes(list(events)) == {"a.jpg": None, "x/b.png": None}
+
+
 def test_two_thousand_files_are_looked_through_in_a_moment(tmp_path: Path, out: Path) -> None:
     first = draw(tmp_path / "in/0.png", (8, 8))
     for number in range(1, 2000):
@@ -339,6 +428,36 @@ def test_what_cannot_go_together_is_refused_before_anything_is_written(
     with pytest.raises(UsageError, match=said):
         go(tmp_path / source, tmp_path / out)
     assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("mine", ["index.html", "index-2.html", ".imgpipe/notes", "web/a.jpg", "thumb/deep/b.txt"])
+def test_files_of_another_making_are_not_overwritten_unasked(source: Path, out: Path, mine: str) -> None:
+    (out / mine).parent.mkdir(parents=True)
+    (out / mine).write_text("mine")
+    (out / "other.txt").touch()
+    for dry_run in (True, False):
+        with pytest.raises(UsageError, match=f"another making.*{mine}.*--force"):
+            go(source, out, dry_run=dry_run)
+    assert tree(out) == {mine: b"mine", "other.txt": b""}
+    assert summary(go(source, out, force=True)).done == 2
+    assert summary(go(source, out)).unchanged == 2
+    kept = (out / mine).read_bytes() == b"mine"
+    assert kept == (mine not in ("index.html", "web/a.jpg"))
+
+
+def test_empty_folders_are_nobody_s(source: Path, out: Path) -> None:
+    for name in ("web/deep", ".imgpipe", "thumb"):
+        (out / name).mkdir(parents=True)
+    assert summary(go(source, out)).done == 2
+
+
+def test_a_catalog_that_was_edited_into_another_shape_is_told_with_its_line(source: Path, out: Path) -> None:
+    go(source, out)
+    path = out / "catalog.jsonl"
+    path.write_text(path.read_text().replace('"renditions":[', '"renditions":5,"was":[', 1))
+    for dry_run in (True, False):
+        with pytest.raises(UsageError, match="Line 1 of the catalog"):
+            go(source, out, dry_run=dry_run)
 
 
 def test_sources_whose_renditions_cannot_lie_in_one_folder_are_refused_before_the_first(

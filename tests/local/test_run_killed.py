@@ -71,6 +71,20 @@ def test_killed_at_any_moment_the_same_command_ends_with_exactly_the_right_files
     assert sorted(path.name for path in out.iterdir()) == sorted(path.name for path in clean.iterdir())
 
 
+def test_a_first_run_that_was_killed_at_its_start_is_begun_again(tmp_path: Path) -> None:
+    draw(tmp_path / "in/a.png")
+    out = tmp_path / "out"
+    for trace in (out / ".imgpipe", out / ".imgpipe/setup", out / "web"):
+        with start(tmp_path / "in", out) as process:
+            eventually(trace.exists)
+            process.kill()
+        (out / ".imgpipe").mkdir(exist_ok=True)
+        (out / ".imgpipe/0123456789abcdef0123456789abcdef").write_bytes(b"half a rendition")
+    assert set(codes(go(tmp_path / "in", out, force=True))) == {"a.png"}
+    go(tmp_path / "in", out)
+    assert not (out / ".imgpipe").exists()
+
+
 def test_the_workers_of_a_killed_run_end_at_once_in_the_midst_of_their_jobs(tmp_path: Path) -> None:
     draw_slow(tmp_path / "in/a.png")
     out = tmp_path / "out"
@@ -122,7 +136,7 @@ def test_a_run_that_is_closed_early_ends_its_workers_and_goes_on_later(
     events = run(options(tmp_path / "in", out, SLOW))
     until(events, lambda: is_claimed(out, "a.png"))
     began = time.monotonic()
-    events.close()  # type: ignore[attr-defined] # it is a generator
+    events.close()
     assert time.monotonic() - began < 1
     assert children.alive == []
     assert list(tree(out)) == ["catalog.jsonl"]

@@ -6,7 +6,9 @@ import pytest
 from run_case import draw
 
 from imgpipe.adapters.folder import FolderStore
-from imgpipe.local.scan import Scan, Scanner
+from imgpipe.cli.console import printable
+from imgpipe.local.outages import trouble
+from imgpipe.local.scan import Scan, Scanner, shown
 
 
 def scan(source: Path, include: tuple[str, ...] = (), exclude: tuple[str, ...] = ()) -> Scan:
@@ -107,6 +109,13 @@ def test_names_that_are_not_utf8_are_told_as_a_person_can_read_them(tmp_path: Pa
     found = scan(tmp_path)
     assert keys(found) == []
     assert found.bad_names == ("caf\\xe9.png",)
+
+
+def test_a_name_that_is_not_utf8_is_spelled_alike_in_key_and_message() -> None:
+    told = trouble(shown("bad\udcff.jpg"), PermissionError(13, "Permission denied", "in/bad\udcff.jpg"))
+    assert told.key == r"bad\xff.jpg"
+    assert r"in/bad\xff.jpg" in told.message
+    assert printable("bad\udcff.jpg") == told.key
 
 
 @pytest.mark.parametrize(
