@@ -44,12 +44,18 @@ def bundle(
     """
     from imgpipe.core import recipe_file
     from imgpipe.deploy.bundle import build
+    from imgpipe.errors import UsageError
 
+    path = Path(f"imgpipe-{arch}-python{python}.zip") if output is None else output
+    if path.is_dir() or not path.parent.is_dir():
+        raise UsageError(f"{str(path)!r} is not where a file can be.", "Give --output the path of a file in a folder.")
     built = build(recipe_file.load(recipe or recipe_file.find(Path())), arch, python)
-    path = output or Path(f"imgpipe-{arch}-python{python}.zip")
     partial = path.with_name(f"{path.name}.part")
-    partial.write_bytes(built.data)
-    partial.replace(path)
+    try:
+        partial.write_bytes(built.data)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
     if json:
         _print_json(built, path)
     else:

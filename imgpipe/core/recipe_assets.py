@@ -59,7 +59,7 @@ def _read(folder: Path, name: str) -> bytes:
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise ValueError(
-            f"{quoted(name)} does not exist. Mend the path; a relative one starts at the recipe's folder."
+            f"{quoted(name)} does not exist. Mend the path; in a recipe, a relative one starts at the recipe's folder."
         ) from None
     except OSError as wrong:
         raise ValueError(

@@ -182,7 +182,7 @@ def _text(value: str) -> str:
     # A last line break, as a text of several lines in TOML leaves one, is no line to draw.
     text = unicodedata.normalize("NFC", value).strip("\n")
     if not text.strip():
-        raise ValueError(f"{quoted(value)} has no letters. Give it some, or say watermark = false.")
+        raise ValueError(f"{quoted(value)} has no letters. Give it some, or leave the mark out.")
     if len(text) > MAX_TEXT:
         raise ValueError(f"{quoted(value)} has {len(text)} characters. Use at most {MAX_TEXT}.")
     if any(unicodedata.category(character) == "Cc" for character in text.replace("\n", "")):

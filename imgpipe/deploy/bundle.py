@@ -24,8 +24,11 @@ from imgpipe.deploy.bundle_wheels import wheels
 from imgpipe.errors import BundleError, UsageError
 
 PYTHON: Final = "3.13"
-SOURCES: Final = ("__init__.py", "errors.py", "lambda_function.py", "core", "worker", "adapters")
-"""What of imgpipe itself Lambda runs."""
+SOURCES: Final = (
+    *("__init__.py", "errors.py", "lambda_function.py", "core/**/*.py", "core/assets/*", "worker/**/*.py"),
+    *("adapters/__init__.py", "adapters/s3.py", "adapters/dynamodb.py", "adapters/sqs.py"),
+)
+"""What of imgpipe itself Lambda runs, as patterns."""
 _PYTHON: Final = re.compile(r"3\.(1[1-9]|[2-9]\d)")
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 _UNIX: Final = 3
@@ -107,7 +110,10 @@ def build(recipe: Recipe, architecture: Architecture = "x86_64", python: str = P
     are made for another machine.
     """
     if not _PYTHON.fullmatch(python):
-        raise UsageError(f"Python {python!r} is not one to build for.", "Use one that Lambda has: 3.13 or 3.14.")
+        raise UsageError(
+            f"Python {python!r} is not one to build for.",
+            "Use 3.13 or 3.14, which Lambda has, or what your own host runs.",
+        )
     libraries = wheels(architecture, python)
     parts = (
         Part(f"imgpipe {__version__}", dict(_sources())),
@@ -121,10 +127,9 @@ def build(recipe: Recipe, architecture: Architecture = "x86_64", python: str = P
 
 def _sources() -> Iterator[tuple[str, bytes]]:
     package = Path(__file__).parents[1]
-    for name in SOURCES:
-        path = package / name
-        for file in path.rglob("*") if path.is_dir() else (path,):
-            if file.is_file() and file.suffix != ".pyc":
+    for pattern in SOURCES:
+        for file in package.glob(pattern):
+            if file.is_file() and not file.name.startswith("."):
                 yield file.relative_to(package.parent).as_posix(), file.read_bytes()
 
 

@@ -21,6 +21,12 @@ from imgpipe.deploy.bundle_machine import PLATFORMS, Architecture
 from imgpipe.errors import BundleError
 
 LOCKS: Final = Path(__file__).with_name("locks")
+_HEEDED: Final = (
+    "UV_INDEX", "UV_DEFAULT_INDEX", "UV_EXTRA_INDEX", "UV_FIND_LINKS", "UV_KEYRING", "UV_CACHE", "UV_NO_CACHE",
+    "UV_OFFLINE", "UV_NATIVE_TLS", "UV_SYSTEM_CERTS", "UV_HTTP", "UV_REQUEST", "UV_INSECURE",
+)  # fmt: skip
+"""The settings of uv that say where releases come from. Others are for people's own installations: what is installed
+here, and how, is fixed."""
 _FAILURES: Final = (
     (r"Because (\S+) has no (?:usable )?wheels", "{} has no wheel for {where}.",
      "Use a Python that Lambda has: 3.13 or 3.14."),
@@ -71,9 +77,15 @@ def _install(architecture: Architecture, python: str, target: Path) -> None:
         "--python-version", python, "--python-platform", PLATFORMS[architecture], "--only-binary", ":all:", "--no-deps",
         "--no-compile-bytecode", "--require-hashes", "--requirements", str(LOCKS / f"{architecture}.txt"),
     ]  # fmt: skip
-    environment = {**os.environ, **index_settings(os.environ)}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("UV_") or name.startswith(_HEEDED)}
     done = subprocess.run(  # noqa: S603 - a fixed command, without a shell
-        command, env=environment, capture_output=True, encoding="utf-8", errors="replace", check=False
+        command,
+        env={**kept, **index_settings(os.environ)},
+        cwd=target,  # a project's own settings, in the folder where the person stands, are not for this
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
     )
     if done.returncode:
         raise _failure(done.stderr, f"Python {python} on {architecture}")

@@ -21,8 +21,8 @@ from imgpipe.cli import run
 from imgpipe.core import recipe_file
 from imgpipe.core.recipe import Recipe
 from imgpipe.core.recipe_assets import default_font
+from imgpipe.deploy import bundle, bundle_wheels
 from imgpipe.deploy import bundle as bundle_module
-from imgpipe.deploy import bundle_wheels
 from imgpipe.deploy.bundle import Bundle, build
 from imgpipe.deploy.bundle_index import index_settings
 from imgpipe.deploy.bundle_machine import Architecture, machine
@@ -119,6 +119,31 @@ def test_the_same_input_gives_the_same_bytes(built: Bundle, tmp_path: Path, monk
         os.umask(mask)
     assert again.digest == built.digest
     assert again.data == built.data
+
+
+def test_what_uv_is_told_for_other_installations_changes_nothing(
+    built: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "uv.toml").write_text("not toml at all [")
+    monkeypatch.setenv("UV_COMPILE_BYTECODE", "1")
+    monkeypatch.setenv("UV_EXCLUDE_NEWER", "2020-01-01")
+    monkeypatch.setenv("UV_CONSTRAINT", "missing.txt")
+    assert build(recipe_in(tmp_path), built.architecture, "3.13").digest == built.digest
+
+
+def test_what_an_editor_or_a_desktop_leaves_beside_the_code_is_not_bundled(built: Bundle) -> None:
+    room = Path(bundle.__file__).parents[1] / "worker"
+    strays = [room / name for name in (".DS_Store", "process.py~", "process.py.orig")]
+    try:
+        for stray in strays:
+            stray.write_text("left behind")
+        assert dict(bundle._sources()) == {
+            name: data for name, data in built.files.items() if name.startswith("imgpipe/")
+        }
+    finally:
+        for stray in strays:
+            stray.unlink()
 
 
 def test_whatever_differs_changes_the_digest(built: Bundle) -> None:
