@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from imgpipe import __version__
-from imgpipe.cli import bundle, deploy, destroy, doctor, init, process_local, recipe, samples, status
+from imgpipe.cli import bundle, deploy, destroy, doctor, init, process_local, recipe, samples, status, surroundings
 
 app = typer.Typer(
     add_completion=False,
@@ -63,7 +63,8 @@ def imgpipe(
 
 def main() -> None:
     """The console script."""
-    sys.exit(run(sys.argv[1:]))
+    surroundings.open_streams()
+    sys.exit(surroundings.end_with_signals(lambda: run(sys.argv[1:])))
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from typer import TyperException
 
+from imgpipe.cli.surroundings import STDOUT
 from imgpipe.errors import ImgpipeError, RecipeError
 
 if TYPE_CHECKING:
@@ -38,11 +39,12 @@ def _console(*, stderr: bool) -> "Console":
 
 def show_error(error: Exception) -> int:
     """Say on stderr what is wrong and what to do, and return the exit code."""
-    if isinstance(error, BrokenPipeError):
-        # Nobody reads on; what is still buffered must not be tried again when Python ends.
+    if isinstance(error, OSError) and error.filename == STDOUT:
+        # What is still buffered must not be tried again when Python ends.
         sys.stdout = None
-        return 1
-    message, remedy, code = _words(error)
+    if isinstance(error, BrokenPipeError):
+        return 1  # nobody reads on
+    message, remedy, code = in_words(error)
     from rich.table import Table
     from rich.text import Text
 
@@ -68,7 +70,7 @@ def lay_out(console: "Console", *parts: "RenderableType") -> None:
         console.file.write(f"{line.rstrip()}\n")
 
 
-def _words(error: Exception) -> tuple[str, str, int]:
+def in_words(error: Exception) -> tuple[str, str, int]:
     """(what is wrong, what to do, exit code)"""
     match error:
         case ImgpipeError():
@@ -76,7 +78,14 @@ def _words(error: Exception) -> tuple[str, str, int]:
         case TyperException():
             context = getattr(error, "ctx", None)
             command = context.command_path if context else "imgpipe"
-            return f"{error.format_message().rstrip('.')}.", f"See what it takes: {command} --help", error.exit_code
+            message = error.format_message()
+            return (
+                message if message.endswith((".", "?")) else f"{message}.",
+                f"See what it takes: {command} --help",
+                error.exit_code,
+            )
+        case OSError(filename=str(name)) if name == STDOUT:
+            return f"The results cannot be written to stdout: {error.strerror}.", "Give them another place.", 1
         case OSError():
             return f"The system refused: {error}.", "Mend that, then run the same command again.", 1
         case _:

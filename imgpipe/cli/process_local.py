@@ -19,13 +19,26 @@ def whole_number(text: str) -> int:
     return int(text)
 
 
+def given_path(text: str) -> Path:
+    """IN or OUT. No name at all would be the working directory."""
+    if not text:
+        raise typer.BadParameter("It is empty; the working directory is '.'.")
+    return Path(text)
+
+
 def process_local(
     ctx: typer.Context,
     source: Annotated[
-        Path, typer.Argument(metavar="IN", show_default=False, help="A folder of images, or one image. Only read.")
+        Path,
+        typer.Argument(
+            metavar="IN", parser=given_path, show_default=False, help="A folder of images, or one image. Only read."
+        ),
     ],
     out: Annotated[
-        Path, typer.Argument(metavar="OUT", show_default=False, help="Where everything goes; made if it is not there.")
+        Path,
+        typer.Argument(
+            metavar="OUT", parser=given_path, show_default=False, help="Where everything goes; made if it is not there."
+        ),
     ],
     recipe: Annotated[
         Path | None,
@@ -46,7 +59,7 @@ def process_local(
         list[str] | None,
         typer.Option(
             metavar="GLOB",
-            help="Only what matches: '*.jpg' a name, 'a/*' a path in IN. May be repeated.",
+            help="Only what matches: '*.jpg' a name, 'a' a folder, 'a/*.jpg' a path in IN. May be repeated.",
         ),
     ] = None,
     exclude: Annotated[
@@ -102,6 +115,11 @@ def process_local(
         raise UsageError(
             "--watermark-text, --watermark-image and --no-watermark exclude one another.", "Give one of them."
         )
+    if watch and dry_run:
+        raise UsageError("--watch and --dry-run exclude one another.", "Give one of them.")
+    for option, patterns in (("--include", include), ("--exclude", exclude)):
+        if any(not pattern.strip("/") for pattern in patterns or ()):
+            raise UsageError(f"{option} is empty.", "Give a name or a pattern, such as '*.jpg'.")
 
     try:
         from imgpipe.cli import run_screen

@@ -43,7 +43,7 @@ class Progress:
             self.wanted += event.todo
             self.bar.start()
             if self.bar.disable and event.todo:
-                self.say(f"{counted(event.todo, 'image')} to do, {event.unchanged:,} unchanged.")
+                self.say(f"{counted(event.todo, 'image')} to look at, {event.unchanged:,} unchanged.")
         self.bar.update(self.task, total=self.wanted or None, completed=self.wanted - self.tally.summary().left)
         if isinstance(event, Idle):
             self.bar.stop()

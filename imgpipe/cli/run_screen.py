@@ -53,7 +53,7 @@ def show(events: Generator[Event], options: Options, *, verbose: bool, json: boo
             _print_json(summary)
         report.print_interrupted(summary)
         return INTERRUPTED
-    return 1 if summary.failed or summary.troubles or summary.run_troubles else 0
+    return 1 if summary.failed or summary.troubles or summary.other_troubles else 0
 
 
 def _print_json(event: Event) -> None:

@@ -50,7 +50,7 @@ def _check(source: Path, out: Path, written: Iterable[Path]) -> None:
         raise UsageError(f"IN is neither a folder nor a file: {source}.", "Give a folder of images, or one image.")
     if not os.access(source, os.R_OK | os.X_OK if stat.S_ISDIR(mode) else os.R_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(source))
-    if not stat.S_ISDIR(_mode(out) or stat.S_IFDIR):
+    if not stat.S_ISDIR(_mode(out) or stat.S_IFDIR) or (out.is_symlink() and not _mode(out)):
         raise UsageError(f"OUT is not a folder: {out}.", "Give a folder, which may be one that does not exist yet.")
     if stat.S_ISDIR(mode) and _lies_in(out, (source,)):
         raise UsageError(f"OUT lies in IN: {out}.", "Give a folder outside IN, since IN is never written to.")
@@ -89,6 +89,8 @@ def _mode(path: Path) -> int:
 def prepare(out: Path) -> None:
     """Make OUT where it is missing. Raises OSError where it cannot be written."""
     out.mkdir(parents=True, exist_ok=True)
+    if os.statvfs(out).f_flag & os.ST_RDONLY:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(out))
     if not os.access(out, os.W_OK | os.X_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(out))
 

@@ -205,9 +205,9 @@ class Pool:
             _bury(worker, KILLED)
             self._busy.remove(worker)
             if not worker.ready:
-                raise _no_start(f"It was not ready after {STARTUP:.0f} seconds.")
+                self._pass_on(worker.job, f"It was not ready after {STARTUP:.0f} seconds.")
         message = f"Reading and rendering it took longer than the {self._deadline:g} seconds that a job may take."
-        return [Lost(worker.job, "deadline", message) for worker in late]
+        return [Lost(worker.job, "deadline", message) for worker in late if worker.ready]
 
     def _lose(self, worker: _Worker) -> list[Lost]:
         """Bury a worker that hung up; one that never came to its job leaves that to another."""
@@ -215,11 +215,15 @@ class Pool:
         self._busy.remove(worker)
         if worker.ready:
             return [Lost(worker.job, *_cause(status))]
-        self._starts_lost += 1
-        if self._starts_lost > STARTS:
-            raise _no_start(f"It ended with status {status}.")
-        self._busy.append(self._start(worker.job))
+        self._pass_on(worker.job, f"It ended with status {status}.")
         return []
+
+    def _pass_on(self, job: wire.Job, reason: str) -> None:
+        """Give the job of a worker that did not come to it to another, unless none ever comes to one."""
+        self._starts_lost += 1
+        if self._starts_lost > STARTS and not any(worker.ready for worker in self._busy + self._idle):
+            raise _no_start(reason)
+        self.submit(job)
 
 
 def _bury(worker: _Worker, seconds: float = HUNG_UP) -> int | None:

@@ -9,8 +9,8 @@ from imgpipe.adapters.folder import FolderStore
 from imgpipe.local import folders
 from imgpipe.local.options import Options
 from imgpipe.local.outages import trouble
-from imgpipe.local.reconcile import Judge, emptied, known_sources, refuse_collisions, vanished
-from imgpipe.local.run_events import Action, Event, Scanned, Tick, Would
+from imgpipe.local.reconcile import Judge, emptied, known_sources, refuse_collisions, scanned, vanished
+from imgpipe.local.run_events import Action, Event, Tick, Would
 from imgpipe.local.scan import Found, Scanner
 from imgpipe.worker.ports import Entry, Record
 
@@ -50,16 +50,9 @@ def preview(options: Options, trusted_before_ns: int) -> Iterator[Event]:
             verdict = "unchanged" if is_same(found) else "changed"
         actions[found.key] = "changed" if verdict == "damaged" else verdict
     unchanged = sum(action == "unchanged" for action in actions.values())
-    broken = len(scan.bad_names) + len(scan.unread)
-    yield Scanned(
-        total=len(actions) + broken,
-        todo=len(actions) - unchanged + broken,
-        unchanged=unchanged,
-        other=scan.other,
-        vanished=len(gone),
-    )
-    for key, error in scan.unread:
-        yield trouble(key, error)
+    yield scanned(scan, jobs=len(actions) - unchanged, unchanged=unchanged, gone=gone)
+    for place, error, file in scan.unread:
+        yield trouble(place, error, image=file)
     for name in scan.bad_names:
         yield Would(name, "fail")
     for key, would in actions.items():

@@ -11,6 +11,7 @@ from typing import Literal
 from imgpipe.adapters.catalog_file import Line
 from imgpipe.errors import UsageError
 from imgpipe.local.options import Options
+from imgpipe.local.run_events import Scanned
 from imgpipe.local.scan import Found, Scan, Scanner
 from imgpipe.local.wire import Job
 from imgpipe.worker.keys import collisions
@@ -80,6 +81,20 @@ def vanished(scan: Scan, scanner: Scanner, lines: Mapping[str, Line]) -> list[st
 def known_sources(lines: Mapping[str, Line]) -> set[str]:
     """The keys that the catalog knows as sources."""
     return {key for key, line in lines.items() if line.status != "deleted"}
+
+
+def scanned(scan: Scan, *, jobs: int, unchanged: int, gone: Sequence[str]) -> Scanned:
+    """What a look found, in numbers: `jobs` of its sources are to be looked into, `unchanged` are up to date."""
+    broken = len(scan.bad_names) + sum(unread.file for unread in scan.unread)
+    return Scanned(
+        total=len(scan.found) + broken,
+        todo=jobs + broken,
+        unchanged=unchanged,
+        other=scan.other,
+        vanished=len(gone),
+        unmatched=scan.unmatched,
+        linked=scan.linked,
+    )
 
 
 def emptied(options: Options, scan: Scan, gone: Sequence[str]) -> UsageError | None:

@@ -14,15 +14,18 @@ from imgpipe.worker.ports import Record
 
 @dataclass(frozen=True)
 class Scanned:
-    """What one look at IN and the catalog found: `total` images, of which `todo` are to be brought up to date and
-    `unchanged` are so already; `other` files are no images; `vanished` sources are in the catalog alone. What could
-    not be looked at counts as an image to do, and comes as `Trouble`."""
+    """What one look at IN and the catalog found: `total` images, of which `todo` are to be looked into and `unchanged`
+    are up to date; `other` files are no images; `vanished` sources are in the catalog alone. A file that could not be
+    looked at counts as an image to do, and comes as `Trouble`. The patterns leave out `unmatched` files; `linked`
+    folders are not entered."""
 
     total: int
     todo: int
     unchanged: int
     other: int
     vanished: int
+    unmatched: int = 0
+    linked: int = 0
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,8 @@ class Trouble:
     """An outage: `key`, a file or a folder of IN, could not be worked on, and the next run tries it again.
 
     `message` and `remedy` are a sentence each; `traceback` is for debugging. Where `ends_run`, no further image could
-    fare better, and the run stops. Not of an `image`, it is with what the run itself keeps in OUT, or would remove.
+    fare better, and the run stops. Not of an `image`, it is with a folder of IN, or with what the run keeps in OUT or
+    would remove.
     """
 
     key: str
@@ -105,7 +109,7 @@ class Idle:
 class Summary:
     """A run in numbers: images by their last outcome, renditions made, bytes read of finished images and of their
     renditions, wall seconds. `left` images were not come to, because the run stopped early or was a dry one;
-    `troubles` cost an image, `run_troubles` none."""
+    `troubles` are with an image each, `other_troubles` with none."""
 
     total: int = 0
     done: int = 0
@@ -115,7 +119,9 @@ class Summary:
     vanished: int = 0
     pruned: int = 0
     troubles: int = 0
-    run_troubles: int = 0
+    other_troubles: int = 0
+    unmatched: int = 0
+    linked: int = 0
     left: int = 0
     renditions: int = 0
     bytes_in: int = 0
@@ -139,7 +145,8 @@ class Tally:
         match event:
             case Scanned():
                 counts.update(left=event.todo, unchanged=event.unchanged)
-                counts["total"], counts["other"] = event.total, event.other
+                for fact in ("total", "other", "unmatched", "linked"):
+                    counts[fact] = getattr(event, fact)
             case Finished(record):
                 self._count(record.key, record.status)
                 counts.update(
@@ -156,7 +163,7 @@ class Tally:
             case Pruned():
                 counts.update(pruned=1)
             case Trouble(image=False):
-                counts.update(run_troubles=1)
+                counts.update(other_troubles=1)
             case Trouble(key):
                 self._count(key, "troubles")
             case Would(key, "fail"):

@@ -10,6 +10,7 @@ import stat
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import accumulate
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -32,35 +33,46 @@ class Found(NamedTuple):
         return f"{self.size}-{self.modified_ns}"
 
 
+class Unread(NamedTuple):
+    """A key or a folder (`file` tells which), as shown to a person, that could not be looked at."""
+
+    place: str
+    error: OSError
+    file: bool
+
+
 @dataclass(frozen=True)
 class Scan:
-    """One look at IN: sources sorted by key, the number of other files, names that are not UTF-8 (as shown to a
-    person), and what could not be looked at with why: (key or folder, error)."""
+    """One look at IN: sources sorted by key; how many other files, files that the patterns leave out, and links to
+    folders there are; names that are not UTF-8 (as shown to a person); and what could not be looked at, with why."""
 
     found: tuple[Found, ...]
     other: int
+    unmatched: int
+    linked: int
     bad_names: tuple[str, ...]
-    unread: tuple[tuple[str, OSError], ...]
+    unread: tuple["Unread", ...]
 
     def may_hold(self, key: str) -> bool:
         """Whether `key` may lie where this scan could not look."""
-        return any(place in ("", key) or key.startswith(f"{place}/") for place, _ in self.unread)
+        return any(place in ("", key) or key.startswith(f"{place}/") for place, _, _ in self.unread)
 
 
 class Scanner:
     """Looks at IN, a folder or one file, as often as asked. Files are read again only where they changed.
 
     Hidden files and folders are passed over; links to files are followed, links to
-    folders are not, since they may lead round in a circle. A pattern with a slash is held against the key, one without
-    against the file's name; exclusion wins. `lone` tells that IN is one file; keys are paths below `root`.
+    folders are not, since they may lead round in a circle. A pattern with a slash is held against the key and the
+    folders that it lies in, one without against each of their names, all without regard to case; exclusion wins.
+    `lone` tells that IN is one file; keys are paths below `root`.
     """
 
     def __init__(self, source: Path, include: Collection[str] = (), exclude: Collection[str] = ()) -> None:
         self._source = source
         self.lone = source.is_file()
         self.root = source.parent if self.lone else source
-        self._include = tuple(include)
-        self._exclude = tuple(exclude)
+        self._include = tuple(_plain(pattern) for pattern in include)
+        self._exclude = tuple(_plain(pattern) for pattern in exclude)
         self._judged: dict[Found, bool] = {}
 
     def wants(self, key: str) -> bool:
@@ -71,15 +83,19 @@ class Scanner:
         """Look now. Keys in `sources` are taken for images without a look: what was a source stays one."""
         found: list[Found] = []
         bad_names: list[str] = []
-        unread: list[tuple[str, OSError]] = []
+        unread: list[Unread] = []
         judged: dict[Found, bool] = {}
-        other = 0
+        other = unmatched = linked = 0
         for key, entry in self._entries(unread):
             if not self.wants(key):
+                unmatched += 1
                 continue
             try:
                 facts = entry.stat()
                 hidden = entry.name.startswith(".") and not self.lone
+                if stat.S_ISDIR(facts.st_mode) and not hidden:
+                    linked += 1
+                    continue
                 if hidden or not stat.S_ISREG(facts.st_mode):
                     other += 1
                     continue
@@ -91,7 +107,7 @@ class Scanner:
                 if not image:
                     image = judged[file] = self._judged[file] if file in self._judged else _has_signature(entry.path)
             except OSError as error:
-                unread.append((shown(key), error))
+                unread.append(Unread(shown(key), error, file=True))
                 continue
             if image:
                 found.append(file)
@@ -99,9 +115,9 @@ class Scanner:
                 other += 1
         self._judged = judged
         found.sort()
-        return Scan(tuple(found), other, tuple(bad_names), tuple(unread))
+        return Scan(tuple(found), other, unmatched, linked, tuple(bad_names), tuple(unread))
 
-    def _entries(self, unread: list[tuple[str, OSError]]) -> Iterator[tuple[str, "os.DirEntry[str] | _File"]]:
+    def _entries(self, unread: list[Unread]) -> Iterator[tuple[str, "os.DirEntry[str] | _File"]]:
         """Everything that is not a folder to walk, with its key."""
         if self.lone:
             yield self._source.name, _File(self._source)
@@ -117,7 +133,7 @@ class Scanner:
                         else:
                             yield prefix + entry.name, entry
             except OSError as error:
-                unread.append((shown(prefix.rstrip("/")), error))
+                unread.append(Unread(shown(prefix.rstrip("/")), error, file=False))
 
 
 class _File:
@@ -132,8 +148,14 @@ class _File:
 
 
 def _matches(key: str, patterns: tuple[str, ...]) -> bool:
-    name = key.rpartition("/")[2]
-    return any(fnmatchcase(key if "/" in pattern else name, pattern) for pattern in patterns)
+    names = _plain(key).split("/")
+    paths = list(accumulate(names, "{}/{}".format))
+    return any(fnmatchcase(name, pattern) for pattern in patterns for name in (paths if "/" in pattern else names))
+
+
+def _plain(text: str) -> str:
+    """A pattern or a key as it is compared: `Photos/` names the folder `photos`."""
+    return text.casefold().rstrip("/")
 
 
 def _is_utf8(key: str) -> bool:

@@ -15,8 +15,8 @@ from imgpipe.local import contact_sheet, folders, settling
 from imgpipe.local.options import Options
 from imgpipe.local.outages import trouble
 from imgpipe.local.pool import Lost, Pool, Settled, usable_cores
-from imgpipe.local.reconcile import Judge, emptied, known_sources, refuse_collisions, vanished
-from imgpipe.local.run_events import Event, Finished, Postponed, Pruned, Scanned, Tick, Trouble, Unchanged, Vanished
+from imgpipe.local.reconcile import Judge, emptied, known_sources, refuse_collisions, scanned, vanished
+from imgpipe.local.run_events import Event, Finished, Postponed, Pruned, Tick, Trouble, Unchanged, Vanished
 from imgpipe.local.scan import Found, Scan, Scanner
 from imgpipe.local.wire import Job, Setup
 from imgpipe.worker.ports import Record
@@ -94,16 +94,9 @@ class Session:
             yield from self._work(Job(key, removed=True) for key in gone)
         judge = Judge(self.options, self._catalog.lines, self._catalog.get, self._trusted_before_ns)
         jobs = [job for job in map(judge.job, found) if job]
-        broken = len(scan.bad_names) + len(scan.unread)
-        yield Scanned(
-            total=len(scan.found) + broken,
-            todo=len(jobs) + broken,
-            unchanged=len(found) - len(jobs),
-            other=scan.other,
-            vanished=len(gone),
-        )
-        for key, error in scan.unread:
-            yield self._noted(trouble(key, error))
+        yield scanned(scan, jobs=len(jobs), unchanged=len(found) - len(jobs), gone=gone)
+        for place, error, file in scan.unread:
+            yield self._noted(trouble(place, error, image=file))
         for name in scan.bad_names:
             yield self._fail(name, "bad_key", f"The name {name} is not valid UTF-8.")
         yield from self._work(jobs)

@@ -48,11 +48,11 @@ def watch(session: Session) -> Iterator[Event]:
             if "" not in told:
                 yield Trouble("", refusal.message, refusal.remedy, image=False)
                 idle = False
-        broken = {key for key, _ in scan.unread}.union(scan.bad_names)
+        broken = {unread.place for unread in scan.unread}.union(scan.bad_names)
         news = replace(
             scan,
             bad_names=tuple(name for name in scan.bad_names if name not in told),
-            unread=tuple(one for one in scan.unread if one[0] not in told),
+            unread=tuple(unread for unread in scan.unread if unread.place not in told),
         )
         told = broken.union(gone, told.intersection(vanished), [""] if refusal else [])
         if ready or gone or news.bad_names or news.unread:

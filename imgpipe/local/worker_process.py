@@ -53,7 +53,8 @@ class PipeCatalog:
 
 def main(descriptor: int, setup_path: str) -> None:
     """Work until the parent hangs up. `descriptor` is the connection to it, inherited open."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group, and the parent decides
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # they may reach the whole group, and the parent decides
     threading.Thread(target=_end_with_parent, daemon=True).start()
     parent = Connection(descriptor)
     try:

@@ -123,6 +123,6 @@ def test_a_reader_that_goes_away_is_no_drama(arguments: list[str], tmp_path: Pat
     assert process.stdout
     assert process.stderr
     process.stdout.close()
-    assert process.stderr.read() in (b"", b"1 image to do, 0 unchanged.\n")
+    assert process.stderr.read() in (b"", b"1 image to look at, 0 unchanged.\n")
     assert process.wait(30) == 1
     process.stderr.close()

@@ -47,7 +47,7 @@ def test_a_run_ends_with_a_report_on_stdout_and_leaves_in_alone(here: Path) -> N
     assert report["No image"] == "1 other file"
     assert report["Look at"] == "out/index.html"
     assert "Failed" not in report
-    assert done.stderr == "2 images to do, 0 unchanged.\n"
+    assert done.stderr == "2 images to look at, 0 unchanged.\n"
     assert {"index.html", "catalog.jsonl", "web/a/one.jpg", "web/two.jpg"} == set(tree(here / "out"))
     assert tree(here / "in") == before
 
@@ -82,6 +82,7 @@ def test_many_failures_are_cut_short(here: Path) -> None:
     assert done.returncode == 1
     assert done.stdout.count("Copy or upload") == 20
     assert "and 11 more: see out/index.html" in done.stdout
+    assert facts(done.stdout)["Failed"] == "31 images, 20 of them listed above"
 
 
 def test_fail_fast_stops_at_the_first_failure_and_says_what_is_left(here: Path) -> None:
@@ -182,6 +183,10 @@ def test_the_mark_of_an_option_is_drawn_in_its_corner_and_nowhere_else(here: Pat
         (["in", "in/out"], "in/out"),
         (["in", "in"], "in"),
         (["in", "imgpipe.toml"], "imgpipe.toml"),
+        (["", "out"], "'IN'"),
+        (["in", ""], "'OUT'"),
+        (["in", "out", "--include", ""], "--include is empty"),
+        (["in", "out", "--watch", "--dry-run"], "exclude one another"),
         (["in", "out", "--recipe", "no.toml"], "no.toml"),
         (["in", "out", "--watermark-image", "in/notes.txt"], "--watermark-image"),
         (["in", "out", "--watermark-image", "no.png"], "--watermark-image"),
@@ -199,7 +204,7 @@ def test_what_cannot_be_carried_out_is_refused_before_the_first_image(
     assert lines[0].startswith("Error: ")
     assert len(lines) in (2, 3)
     assert any(what in line for line in lines)
-    assert lines[-1].endswith(".")
+    assert lines[-1].endswith((".", "--help"))
     assert tree(here) == before
 
 
@@ -210,6 +215,33 @@ def test_a_bad_recipe_stops_the_run_and_is_told_whole(here: Path) -> None:
     assert "line 2  presets.web.widht" in done.stderr
     assert "line 3  presets.web.fit" in done.stderr
     assert not (here / "out").exists()
+
+
+def test_what_was_passed_over_is_told(here: Path) -> None:
+    (here / "in" / "album").symlink_to(here / "in" / "a")
+    done = imgpipe("process-local", "in", "out", "--include", "*.JEPG", cwd=here)
+    assert facts(done.stdout)["Done"] == "0 images, 0 renditions"
+    assert facts(done.stdout)["No match"] == "5 files left out by --include or --exclude"
+    done = imgpipe("process-local", "in", "out", "--exclude", "BROKEN*", cwd=here)
+    assert facts(done.stdout)["Not entered"] == "1 linked folder"
+
+
+def test_what_a_preset_could_not_have_is_told(here: Path) -> None:
+    (here / "imgpipe.toml").write_text(f"{RECIPE}max_bytes = 300\n[watermark]\ntext = 'PROOF'\n", encoding="utf-8")
+    done = imgpipe("process-local", "in/two.jpg", "out", cwd=here)
+    notes = re.findall(r"^Note +(.+)$", done.stdout, re.MULTILINE)
+    assert notes == ["1 rendition too small for the watermark", "1 rendition larger than max_bytes allows"]
+
+
+def test_a_contact_sheet_that_could_not_be_written_is_not_referred_to(here: Path) -> None:
+    (here / "in" / "broken.jpg").unlink()
+    (here / "out" / "index.html" / "occupied").mkdir(parents=True)
+    done = imgpipe("process-local", "in", "out", cwd=here)
+    assert done.returncode == 1
+    report = facts(done.stdout)
+    assert report["Trouble"] == "1 more, with what is no image"
+    assert "Failed" not in report
+    assert "Look at" not in report
 
 
 def test_a_hostile_name_cannot_reach_the_terminal(here: Path) -> None:
@@ -236,6 +268,23 @@ def test_ctrl_c_says_what_is_done_and_that_the_run_goes_on_and_exits_130(tmp_pat
     assert summary["type"] == "summary"
     assert summary["done"] + summary["left"] == 40
     assert summary["left"] > 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_other_signals_are_answered_like_ctrl_c(tmp_path: Path, number: int) -> None:
+    for image in range(20):
+        photo(tmp_path / "in" / f"{image}.jpg", (3000, 2000))
+    process = started("process-local", "in", "out", "--json", cwd=tmp_path)
+    assert process.stdout
+    assert json.loads(process.stdout.readline())["status"] == "done"
+    os.killpg(process.pid, number)
+    asked = time.monotonic()
+    out, talk = process.communicate(timeout=10)
+    assert time.monotonic() - asked < 2
+    assert (process.returncode, talk[:13]) == (128 + number, "20 images to ")
+    assert "Interrupted: " in talk
+    assert json.loads(out.splitlines()[-1])["failed"] == 0
+    assert not (tmp_path / "out" / ".imgpipe").exists()
 
 
 CTRL_C_AT_AN_IMPORT = """

@@ -22,6 +22,6 @@ def test_without_a_terminal_a_line_is_printed_now_and_then(monkeypatch: pytest.M
         progress.show(event)
     progress.close()
     first, *_, last = file.getvalue().splitlines()
-    assert first == "2 images to do, 3 unchanged."
+    assert first == "2 images to look at, 3 unchanged."
     assert last.startswith("2 of 2  ")
     assert last.endswith("1 failed  3.0 kB")

@@ -83,8 +83,11 @@ def test_an_image_that_kills_its_worker_fails_alone(
     assert len(children) == 2
 
 
-def test_ctrl_c_is_for_the_parent_to_answer(source: Path, tmp_path: Path, children: Children) -> None:
-    events = interrupted(source, tmp_path / "out", children, signal.SIGINT)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_what_ends_a_run_is_for_the_parent_to_answer(
+    source: Path, tmp_path: Path, children: Children, number: int
+) -> None:
+    events = interrupted(source, tmp_path / "out", children, number)
     assert codes(events) == dict.fromkeys(("a.png", "b.png", "c.png", "d.png"))
     assert len(children) == 1
 
@@ -190,6 +193,17 @@ def test_a_worker_that_dies_before_its_job_leaves_it_to_another(pool: Pool, chil
     children[0].kill()
     assert isinstance(outcome(pool), Settled)
     assert len(children) == 2
+
+
+def test_a_worker_that_is_slow_to_start_leaves_its_job_to_another(
+    source: Path, tmp_path: Path, children: Children, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("imgpipe.local.pool.STARTUP", 3.0)
+    events = run(options(source, tmp_path / "out", workers=2))
+    seen = until(events, lambda: len(children) == 2)
+    children[0].send_signal(signal.SIGSTOP)
+    assert codes(seen + list(events)) == dict.fromkeys(("a.png", "b.png", "c.png", "d.png"))
+    assert children.alive == []
 
 
 def test_workers_that_cannot_start_end_the_run(pool: Pool, tmp_path: Path) -> None:

@@ -309,7 +309,7 @@ def test_what_the_run_keeps_of_itself_costs_no_image_where_it_cannot_be_written(
     assert [trouble.key for trouble in troubles] == ["catalog.jsonl", "index.html"]
     assert all(trouble.message.endswith(f": {out / trouble.key}.") for trouble in troubles)
     numbers = summary(events)
-    assert (numbers.done, numbers.failed, numbers.troubles, numbers.run_troubles) == (2, 0, 0, 2)
+    assert (numbers.done, numbers.failed, numbers.troubles, numbers.other_troubles) == (2, 0, 0, 2)
 
 
 def test_a_full_disk_ends_the_run_and_the_next_one_goes_on(
@@ -355,6 +355,22 @@ def test_a_source_that_goes_while_the_run_works_is_told_as_vanished_and_keeps_it
     (source / "x/b.png").unlink()
     assert Vanished("x/b.png", late=True) in list(events)
     assert len(renditions(out)) == 4
+
+
+def test_a_folder_that_cannot_be_read_is_trouble_and_no_image(
+    source: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.scandir
+
+    def scandir(path: str) -> object:
+        if path == str(source / "x"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    for dry_run in (True, False):
+        numbers = summary(go(source, out, dry_run=dry_run))
+        assert (numbers.total, numbers.troubles, numbers.other_troubles) == (1, 0, 1)
 
 
 def test_a_folder_that_goes_while_the_run_works_costs_no_rendition(source: Path, out: Path) -> None:
@@ -414,6 +430,7 @@ def test_two_thousand_files_are_looked_through_in_a_moment(tmp_path: Path, out: 
         ("in", "in/a.jpg/out", "OUT lies in IN"),
         ("in", "out/web/y/c.png/out", "OUT cannot be written"),
         ("in", "locked", "OUT cannot be written: .*catalog.jsonl"),
+        ("in", "dangling", "OUT is not a folder"),
         ("in", "n" * 300, "cannot be looked at"),
     ],
 )
@@ -423,6 +440,7 @@ def test_what_cannot_go_together_is_refused_before_anything_is_written(
     draw(tmp_path / "in/a.jpg")
     draw(tmp_path / "out/web/y/c.png")
     (tmp_path / "link").symlink_to("in")
+    (tmp_path / "dangling").symlink_to("nowhere")
     (tmp_path / "locked/catalog.jsonl").mkdir(parents=True)
     before = tree(tmp_path)
     with pytest.raises(UsageError, match=said):

@@ -50,7 +50,7 @@ def test_trouble_with_what_is_no_image_costs_none() -> None:
     for event in (Scanned(2, 2, 0, 0, 0), Trouble("index.html", "It fails.", "Mend it.", image=False)):
         tally.add(event)
     counted = tally.summary()
-    assert (counted.left, counted.troubles, counted.run_troubles) == (2, 0, 1)
+    assert (counted.left, counted.troubles, counted.other_troubles) == (2, 0, 1)
 
 
 def test_a_dry_run_counts_what_would_fail_and_what_is_gone() -> None:

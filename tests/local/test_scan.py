@@ -53,7 +53,7 @@ def test_linked_files_are_followed_and_linked_folders_are_not(tmp_path: Path) ->
     (source / "round").symlink_to(source)
     found = scan(source)
     assert keys(found) == ["link.png"]
-    assert found.other == 1
+    assert (found.linked, found.other) == (1, 0)
 
 
 def test_what_is_no_file_is_never_opened(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_links_that_lead_nowhere_are_trouble_and_not_vanished(tmp_path: Path) ->
     draw(tmp_path / "a.png")
     found = scan(tmp_path)
     assert keys(found) == ["a.png"]
-    assert sorted(key for key, _ in found.unread) == ["gone.png", "round.png"]
+    assert sorted((key, file) for key, _, file in found.unread) == [("gone.png", True), ("round.png", True)]
     assert found.may_hold("gone.png")
     assert not found.may_hold("a.png")
 
@@ -88,7 +88,7 @@ def test_a_folder_that_cannot_be_read_hides_what_lies_in_it_alone(
     monkeypatch.setattr(os, "scandir", scandir)
     found = scan(tmp_path)
     assert keys(found) == ["ab/2.png"]
-    assert [key for key, _ in found.unread] == ["a/b"]
+    assert [(key, file) for key, _, file in found.unread] == [("a/b", False)]
     assert found.may_hold("a/b/1.png")
     assert not found.may_hold("a/bc.png")
 
@@ -125,15 +125,22 @@ def test_a_name_that_is_not_utf8_is_spelled_alike_in_key_and_message() -> None:
         (("x/*",), (), ["x/b.png", "x/y/c.jpg"]),
         ((), ("x/*",), ["a.png"]),
         (("*.png", "*.jpg"), ("b.*",), ["a.png", "x/y/c.jpg"]),
-        (("*.PNG",), (), []),
+        (("*.PNG",), (), ["a.png", "x/b.png"]),
+        ((), ("X/Y/",), ["a.png", "x/b.png"]),
+        (("y",), (), ["x/y/c.jpg"]),
+        (("x/y",), (), ["x/y/c.jpg"]),
+        ((), ("x", "a"), ["a.png"]),
+        (("y/*",), (), []),
     ],
 )
-def test_patterns_meet_names_or_with_a_slash_keys(
+def test_patterns_meet_names_or_with_a_slash_paths_in_any_case(
     tmp_path: Path, include: tuple[str, ...], exclude: tuple[str, ...], expected: list[str]
 ) -> None:
     for name in ("a.png", "x/b.png", "x/y/c.jpg"):
         draw(tmp_path / name)
-    assert keys(scan(tmp_path, include, exclude)) == expected
+    found = scan(tmp_path, include, exclude)
+    assert keys(found) == expected
+    assert found.unmatched == 3 - len(expected)
 
 
 def test_one_file_is_a_source_by_its_name(tmp_path: Path) -> None:
