@@ -5,12 +5,16 @@ questions are put.
 """
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from imgpipe.cli.aws_options import STACK, EndpointUrl, Profile, Region, StackName
+
+if TYPE_CHECKING:
+    from imgpipe.deploy.events import Event
 
 
 def deploy(
@@ -99,15 +103,6 @@ def deploy(
         "--jwt-audience": ("JwtAudience", jwt_audience),
         "--jwt-scope": ("JwtScope", jwt_scope),
     }
-    declared = template.load()
-    wish = Wish(
-        stack=stack,
-        recipe=recipe_file.load(recipe or recipe_file.find(Path())),
-        template=declared,
-        values=parameters.given(declared, flags, param or ()),
-        tags=parameters.tags(tag) if tag else None,
-    )
-    session = aws_options.session(profile, region, endpoint_url)
     where = {
         "--stack": stack if stack != STACK else None,
         "--profile": profile,
@@ -116,4 +111,17 @@ def deploy(
     }
     screen = deploy_screen.Screen(where, {"--recipe": recipe}, json=json)
     ask = (lambda _: True) if yes else screen.ask if sys.stdin.isatty() and sys.stderr.isatty() else None
-    return screen.show(preview(session, wish) if dry_run else deploy(session, wish, ask))
+
+    def events() -> Iterator["Event"]:
+        declared = template.load()
+        wish = Wish(
+            stack=stack,
+            recipe=recipe_file.load(recipe or recipe_file.find(Path())),
+            template=declared,
+            values=parameters.given(declared, flags, param or ()),
+            tags=parameters.tags(tag) if tag else None,
+        )
+        session = aws_options.session(profile, region, endpoint_url)
+        yield from preview(session, wish) if dry_run else deploy(session, wish, ask)
+
+    return screen.show(events())

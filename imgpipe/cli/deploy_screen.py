@@ -3,23 +3,28 @@
 Talk, questions and stack events go to stderr; the outputs, or with `--json` a line for each event, to stdout.
 """
 
-import shlex
 import sys
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Final
 
-import msgspec
 import typer
 from rich.text import Text
 
-from imgpipe.cli import console, deploy_words
+from imgpipe.cli import console, deploy_words, lines
 from imgpipe.cli.deploy_progress import Progress
-from imgpipe.deploy.events import Event, Executing, Finished, Preview, Proposed, Step, Target, Waiting
-from imgpipe.errors import AwsError, ImgpipeError
+from imgpipe.deploy.events import Caution, Event, Executing, Finished, Preview, Proposed, Step, Target, Waiting
+from imgpipe.errors import AwsError
 from imgpipe.remote.events import StackEvent
 
 INTERRUPTED: Final = 130
 EXIT_CODES: Final = {"deployed": 0, "unchanged": 0, "planned": 0, "cancelled": 1}
+LEFT: Final = {
+    None: "the stack is as it was",
+    "delete": "the stack that had failed is deleted, and no other was made",
+    "roll back": "the stack is rolled back to the end, and no more was changed",
+}
+"""What was done before a no -> how things are."""
+GOES_ON: Final = "What CloudFormation has begun goes on without you."
 
 
 class Screen:
@@ -27,35 +32,35 @@ class Screen:
     `recipe` the one that names the recipe."""
 
     def __init__(self, where: Mapping[str, object], recipe: Mapping[str, object], *, json: bool) -> None:
-        self.where = _words(where)
-        self.recipe = _words(recipe)
+        self.where = lines.words(where)
+        self.recipe = lines.words(recipe)
         self.json = json
         self.talk = console.talk()
         self.progress = Progress(self.talk, animated=sys.stderr.isatty())
         self.changes = 0
-        self.executing = False
+        self.underway = False
+        self.operation: str | None = None
 
     def show(self, events: Iterator[Event]) -> int:
         """Show a deployment from its first event to its last, and return the exit code."""
         code = 0
         try:
             for event in events:
+                self._note(event)
                 if self.json:
                     self._print_json(event)
                 else:
                     self._say(event)
-                self.executing |= isinstance(event, Executing)
                 if isinstance(event, Finished):
                     code = EXIT_CODES[event.status]
         except KeyboardInterrupt:
             self.progress.close()
             return self._interrupted()
-        except ImgpipeError as error:
+        except Exception as error:
             self.progress.close()
-            goes_on = self.executing and isinstance(error, AwsError)
+            goes_on = self.underway and isinstance(error, AwsError)
             if self.json:
-                told = {"code": error.code, "message": error.message, "remedy": error.remedy}
-                _print_line(_result("in_progress" if goes_on else "failed", error=told))
+                lines.print_result("in_progress" if goes_on else "failed", error, outputs={})
             if goes_on:
                 self._say_goes_on()
             raise
@@ -69,6 +74,19 @@ class Screen:
         self.talk.print(f"{question} [y/N] ", end="")
         return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
+    def _note(self, event: Event) -> None:
+        """Keep in mind whether CloudFormation is at work."""
+        match event:
+            case Executing(operation):
+                self.underway = True
+                self.operation = operation if operation in LEFT else self.operation
+            case Waiting():
+                self.underway = True
+            case StackEvent():
+                self.underway = not event.settled
+            case _:
+                self.underway = False
+
     def _say(self, event: Event) -> None:
         match event:
             case Target():
@@ -81,8 +99,14 @@ class Screen:
                 self.progress.close()
                 self.changes = len(changes)
                 console.lay_out(self.talk, *deploy_words.changes(changes))
-            case Executing():
+            case Caution(message, remedy):
+                self.progress.close()
+                told = console.printable(f"{message} {remedy}")
+                console.lay_out(self.talk, Text.assemble(("Note: ", "bold yellow"), told))
+            case Executing("deploy"):
                 self.progress.begin("Deploying", self.changes)
+            case Executing():
+                pass  # Its step was told.
             case StackEvent():
                 self.progress.add(event)
             case Preview():
@@ -96,7 +120,7 @@ class Screen:
         said = {
             "deployed": Text("Deployed.", "bold green"),
             "unchanged": Text("Nothing has changed: it is deployed already.", "bold"),
-            "cancelled": Text("Cancelled: the stack is as it was.", "bold"),
+            "cancelled": Text(f"Cancelled: {LEFT[self.operation]}.", "bold"),
             "planned": Text("Nothing was changed.", "bold"),
         }
         self.talk.print(said[event.status])
@@ -107,41 +131,28 @@ class Screen:
         else:
             self.talk.print("The endpoint tells no outputs of the stack.")
         if event.new_recipe:
-            self.talk.print("Images that were there before keep the renditions of the recipe before.")
-        self.talk.print(f"Next: {self._command('status')}")
+            self.talk.print(
+                "Images that were there before keep the renditions of the recipe before. To have one made anew, "
+                "call the API's POST /images/{id}/reprocess, or upload it again."
+            )
+        self.talk.print(f"Next: {lines.command('status', *self.where)}")
 
     def _interrupted(self) -> int:
         if self.json:
-            _print_line(_result("in_progress" if self.executing else "cancelled"))
+            lines.print_result("in_progress" if self.underway else "cancelled", outputs={})
         self.talk.print()
-        if self.executing:
+        if self.underway:
             self._say_goes_on()
         else:
-            self.talk.print("Interrupted before anything was deployed.")
+            self.talk.print(f"Interrupted before anything was deployed: {LEFT[self.operation]}.")
         return INTERRUPTED
 
     def _say_goes_on(self) -> None:
-        again = self._command("deploy", *self.recipe)
-        self.talk.print(f"The deployment goes on without you. Look on again with: {again}")
-
-    def _command(self, name: str, *more: str) -> str:
-        return console.printable(shlex.join(["imgpipe", name, *self.where, *more]))
+        again = lines.command("deploy", *self.where, *self.recipe)
+        self.talk.print(f"{GOES_ON} Look on again with: {again}")
 
     def _print_json(self, event: Event) -> None:
         if isinstance(event, Finished):
-            _print_line(_result(event.status, event.outputs))
+            lines.print_result(event.status, outputs=event.outputs)
         else:
-            _print_line(deploy_words.document(event))
-
-
-def _words(options: Mapping[str, object]) -> list[str]:
-    return [word for option, value in options.items() if value for word in (option, str(value))]
-
-
-def _result(status: str, outputs: Mapping[str, str] | None = None, error: object = None) -> dict[str, Any]:
-    return {"type": "result", "status": status, "outputs": outputs or {}, "error": error}
-
-
-def _print_line(document: dict[str, Any]) -> None:
-    sys.stdout.buffer.write(msgspec.json.encode(document) + b"\n")
-    sys.stdout.buffer.flush()
+            lines.print_line(deploy_words.document(event))

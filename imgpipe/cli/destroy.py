@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imgpipe.cli.aws_options import STACK, EndpointUrl, Profile, Region, StackName, session
-from imgpipe.errors import ImgpipeError, StackError, UsageError
+from imgpipe.errors import StackError, UsageError
 
 if TYPE_CHECKING:
     from imgpipe.remote.destroy import Plan
@@ -45,10 +45,12 @@ def destroy(
         imgpipe destroy --stack holiday --delete-data --lift-protection
     """
     from imgpipe.cli.destroy_screen import Screen
+    from imgpipe.deploy import artifacts
     from imgpipe.remote.destroy import carry_out, prepare
 
     where = {"--stack": stack if stack != STACK else None, "--profile": profile, "--region": region}
-    screen = Screen({**where, "--endpoint-url": endpoint_url}, json=json)
+    flags = {"--delete-data": delete_data, "--lift-protection": lift_protection}
+    screen = Screen({**where, "--endpoint-url": endpoint_url}, flags, json=json)
     try:
         if confirm not in (None, stack):
             raise UsageError(f"--confirm says {confirm}, but the stack is {stack}.", "Give both the same name.")
@@ -62,10 +64,10 @@ def destroy(
         if asks and not screen.ask(plan):
             return screen.end(plan, "cancelled")
         screen.show(carry_out(here, plan))
-        return screen.end(plan, "destroyed")
+        return screen.end(plan, "destroyed", artifacts.bucket_name(here) if artifacts.exists(here) else None)
     except KeyboardInterrupt:
         return screen.end_interrupted()
-    except ImgpipeError as error:
+    except Exception as error:
         screen.end_failed(error)
         raise
 

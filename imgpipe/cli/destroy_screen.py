@@ -3,7 +3,6 @@
 Talk, the question and stack events go to stderr; with `--json` a line for each step to stdout.
 """
 
-import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -13,35 +12,39 @@ import msgspec
 from rich.table import Table
 from rich.text import Text
 
-from imgpipe.cli import console, deploy_words
+from imgpipe.cli import console, deploy_words, lines
 from imgpipe.cli.console import counted, printable, size
 from imgpipe.cli.deploy_progress import Progress
+from imgpipe.cli.deploy_screen import GOES_ON, INTERRUPTED
 from imgpipe.cli.status import moment
-from imgpipe.errors import AwsError, ImgpipeError
-from imgpipe.remote.destroy import Deleted, Emptied, Lifted, Plan, Step
+from imgpipe.errors import AwsError
+from imgpipe.remote.destroy import Deleted, Deleting, Emptied, Lifted, Plan, Step
 from imgpipe.remote.events import StackEvent
 from imgpipe.remote.holdings import Holding
 
-INTERRUPTED: Final = 130
 KINDS: Final = {"source": "Sources", "destination": "Renditions", "catalog": "Catalog", "stack": "Stack"}
 
 
 class Screen:
-    """Shows one destruction. `where` holds the options that address the stack, for the command that takes it up."""
+    """Shows one destruction. `where` holds the options that address the stack and `flags` those that say what to do,
+    for the command that takes it up."""
 
-    def __init__(self, where: Mapping[str, str | None], *, json: bool) -> None:
-        self.where = [word for option, value in where.items() if value for word in (option, value)]
+    def __init__(self, where: Mapping[str, object], flags: Mapping[str, object], *, json: bool) -> None:
+        self.where = lines.words(where)
+        self.flags = lines.words(flags)
         self.json = json
         self.talk = console.talk()
         self.progress = Progress(self.talk, animated=sys.stderr.isatty())
-        self.underway = False
+        self.last: Step | None = None
+        """What was done last; None where nothing was."""
 
     def show_plan(self, plan: Plan, account: str, region: str, endpoint: str) -> None:
         """What would be lost, and what would be kept."""
         if self.json:
             told = {"stack": plan.name, "account": account, "region": region, "endpoint": endpoint}
             state = {"status": plan.stack.status if plan.stack else None, "messages": plan.messages}
-            _print_line({"type": "plan", **told, **state, "deleteData": plan.delete_data, "data": plan.holdings})
+            known = {"deleteData": plan.delete_data, "data": plan.holdings}
+            lines.print_line({"type": "plan", **told, **state, **known})
             return
         told = {"Stack": plan.name, "Account": account, "Region": region, "Endpoint": endpoint}
         console.lay_out(self.talk, deploy_words.facts(told), "")
@@ -55,21 +58,21 @@ class Screen:
 
     def show(self, steps: Iterator[Step]) -> None:
         """Show a destruction from its first step to its last."""
-        self.underway = True
         if not self.json:
             self.progress.begin("Deleting")
         for step in steps:
+            self.last = step
             if self.json:
-                _print_line(document(step))
+                lines.print_line(document(step))
             else:
                 self._say(step)
 
-    def end(self, plan: Plan, status: str) -> int:
-        """The last words; returns the exit code."""
+    def end(self, plan: Plan, status: str, artifacts: str | None = None) -> int:
+        """The last words, with the `artifacts` bucket that is left; returns the exit code."""
         self.progress.close()
         kept = [] if plan.delete_data and status == "destroyed" else [held.name for held in plan.holdings]
         if self.json:
-            _print_line(_result(status, kept))
+            lines.print_result(status, kept=kept, artifacts=artifacts)
         elif status == "cancelled":
             self.talk.print("That is not its name: nothing was changed.")
         elif status == "destroyed":
@@ -81,29 +84,36 @@ class Screen:
             self.talk.print(Text(f"There is no stack {plan.name}: nothing was changed.", "bold"))
         if kept and status != "cancelled" and not self.json:
             console.lay_out(self.talk, "Its data is kept:", *(f"  {printable(name)}" for name in kept))
-            self.talk.print(f"To delete that too: {self._command('--delete-data')}")
+            again = lines.command("destroy", *self.where, "--delete-data")
+            self.talk.print(f"To delete that too: {again}")
+        if artifacts and not self.json:
+            self.talk.print(
+                f"Bundles are left in the bucket {artifacts}, which every stack of this account and region shares. "
+                "Where that was the last, empty it and delete it in the S3 console."
+            )
         return 1 if status == "cancelled" else 0
 
     def end_interrupted(self) -> int:
         """Ctrl-C; returns the exit code."""
         self.progress.close()
         if self.json:
-            _print_line(_result("in_progress" if self.underway else "cancelled"))
+            lines.print_result("in_progress" if self.last else "cancelled", kept=[], artifacts=None)
         self.talk.print()
-        self.talk.print(self._goes_on() if self.underway else "Interrupted: nothing was changed.")
+        self.talk.print(self._how_it_stands() if self.last else "Interrupted: nothing was changed.")
         return INTERRUPTED
 
-    def end_failed(self, error: ImgpipeError) -> None:
+    def end_failed(self, error: Exception) -> None:
         """A person is told of `error` by whoever catches it."""
         self.progress.close()
         if self.json:
-            told = {"code": error.code, "message": error.message, "remedy": error.remedy}
-            _print_line(_result("failed", error=told))
-        if self.underway and isinstance(error, AwsError):
-            self.talk.print(self._goes_on())
+            lines.print_result("failed", error, kept=[], artifacts=None)
+        if self.last and isinstance(error, AwsError):
+            self.talk.print(self._how_it_stands())
 
-    def _goes_on(self) -> str:
-        return f"What CloudFormation has begun goes on without you. Take it up again with: {self._command()}"
+    def _how_it_stands(self) -> str:
+        deleting = isinstance(self.last, Deleting | StackEvent)
+        again = lines.command("destroy", *self.where, *self.flags)
+        return f"{GOES_ON if deleting else 'Not all is deleted.'} Take it up again with: {again}"
 
     def _say(self, step: Step) -> None:
         match step:
@@ -111,15 +121,14 @@ class Screen:
                 self.progress.add(step)
             case Lifted(name):
                 self.talk.print(f"Lifted the protection of {printable(name)}")
+            case Deleting():
+                pass  # Its events follow.
             case Emptied(name, removed):
                 self.progress.title = f"Deleting {printable(name)}: {counted(removed, 'version')} so far"
                 if not self.progress.animated and removed % 10_000 == 0:
                     self.talk.print(self.progress.title)
             case Deleted(_, name):
                 self.talk.print(f"Deleted {printable(name)}")
-
-    def _command(self, *more: str) -> str:
-        return printable(shlex.join(["imgpipe", "destroy", *self.where, *more]))
 
 
 def losses(plan: Plan) -> Table:
@@ -158,12 +167,3 @@ def document(step: Step) -> dict[str, Any]:
     if isinstance(step, StackEvent):
         return deploy_words.document(step)
     return {"type": type(step).__name__.lower(), **msgspec.to_builtins(step)}
-
-
-def _result(status: str, kept: list[str] | None = None, error: object = None) -> dict[str, Any]:
-    return {"type": "result", "status": status, "kept": kept or [], "error": error}
-
-
-def _print_line(document: dict[str, Any]) -> None:
-    sys.stdout.buffer.write(msgspec.json.encode(document) + b"\n")
-    sys.stdout.buffer.flush()

@@ -5,6 +5,7 @@ expects. The policy is written last: a bucket that has one was made whole.
 """
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -13,13 +14,28 @@ from imgpipe.remote.session import Session
 OLD_DAYS: Final = 30
 """Days that an overwritten or deleted object of the bucket can still be had back."""
 
+TRIES: Final = 10
+"""So often is the bucket made ready where another deployment is at it at the same time."""
+SECONDS: Final = 2.0
+
 
 def bucket_name(session: Session) -> str:
     """The artifact bucket's name: suffix `-an` as S3 requires it of account-regional buckets."""
     return f"imgpipe-artifacts-{session.account}-{session.region}-an"
 
 
-def store(session: Session, key: str, data: Callable[[], bytes]) -> bool:
+def exists(session: Session) -> bool:
+    """Whether the artifact bucket is there and may be looked at."""
+    from botocore.exceptions import ClientError
+
+    try:
+        session.client("s3").head_bucket(**_owned(session))
+    except ClientError:
+        return False
+    return True
+
+
+def store(session: Session, key: str, data: Callable[[], bytes], sleep: Callable[[float], None] = time.sleep) -> bool:
     """Have `data` lie at `key` of the artifact bucket, which is made if it is not there; False where it already did.
 
     `key` must be named by the content: what lies there is not looked into.
@@ -27,7 +43,14 @@ def store(session: Session, key: str, data: Callable[[], bytes]) -> bool:
     from botocore.exceptions import ClientError
 
     s3 = session.client("s3")
-    _ensure_bucket(session, s3)
+    for left in reversed(range(TRIES)):
+        try:
+            _ensure_bucket(session, s3)
+            break
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "OperationAborted" or not left:
+                raise
+            sleep(SECONDS)
     place = {**_owned(session), "Key": key}
     try:
         s3.head_object(**place)
@@ -98,14 +121,21 @@ def _ensure_bucket(session: Session, s3: Any) -> None:
 
 
 def _create_bucket(session: Session, s3: Any) -> None:
+    from botocore.exceptions import ClientError
+
     # us-east-1 is where S3 makes buckets that name no region, and it refuses to be named.
     place = {} if session.region == "us-east-1" else {"LocationConstraint": session.region}
-    s3.create_bucket(
-        Bucket=bucket_name(session),
-        BucketNamespace="account-regional",
-        ObjectOwnership="BucketOwnerEnforced",
-        **({"CreateBucketConfiguration": place} if place else {}),
-    )
+    try:
+        s3.create_bucket(
+            Bucket=bucket_name(session),
+            BucketNamespace="account-regional",
+            ObjectOwnership="BucketOwnerEnforced",
+            **({"CreateBucketConfiguration": place} if place else {}),
+        )
+    except ClientError as error:
+        # Another first deployment was faster.
+        if error.response["Error"]["Code"] != "BucketAlreadyOwnedByYou":
+            raise
 
 
 def tls_only(partition: str, bucket: str) -> dict[str, Any]:

@@ -6,12 +6,15 @@ One that is not executed leaves traces, for a stack that does not exist yet an e
 
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from math import inf
 from typing import Any, Final, Literal
 
 from msgspec import Struct
 
 from imgpipe.deploy.plan import Plan
 from imgpipe.errors import StackError
+from imgpipe.remote.stack import CHANGE_SETS
 
 STATEFUL: Final = {
     "AWS::DynamoDB::Table": "records",
@@ -24,6 +27,9 @@ NO_CHANGES: Final = ("didn't contain changes", "No updates are to be performed")
 """How CloudFormation says that there is nothing to do (it has no code for it)."""
 PENDING: Final = frozenset({"CREATE_PENDING", "CREATE_IN_PROGRESS"})
 POLL_SECONDS: Final = 1.0
+LOOKS: Final = 60
+"""So many looks are taken at a change set that is to be withdrawn: until it is worked out, AWS does not delete it."""
+BEGUN: Final = frozenset({"EXECUTE_IN_PROGRESS", "EXECUTE_COMPLETE", "EXECUTE_FAILED"})
 
 
 class Change(Struct, frozen=True, kw_only=True):
@@ -65,7 +71,7 @@ def propose(
     `template` is TemplateBody or TemplateURL. Raises StackError with CloudFormation's reason where it fails, after
     having removed it.
     """
-    token = f"imgpipe-{uuid.uuid4().hex}"
+    token = f"{CHANGE_SETS}{uuid.uuid4().hex}"
     made = cloudformation.create_change_set(
         StackName=plan.stack,
         ChangeSetName=token,
@@ -83,9 +89,10 @@ def propose(
             changes = tuple(_changes(cloudformation, change_set, answer))
             return ChangeSet(id=change_set.id, stack_id=change_set.stack_id, new=plan.new, changes=changes)
     except BaseException:
-        withdraw(cloudformation, change_set)
+        abandon(cloudformation, change_set, sleep)
         raise
-    withdraw(cloudformation, change_set)
+    with suppress(Exception):
+        withdraw(cloudformation, change_set)
     reason = answer.get("StatusReason", answer["Status"])
     if any(words in reason for words in NO_CHANGES):
         return None
@@ -97,6 +104,17 @@ def propose(
 def execute(cloudformation: Any, change_set: ChangeSet) -> None:
     """Have CloudFormation carry it out; what follows are the stack's events."""
     cloudformation.execute_change_set(ChangeSetName=change_set.id, ClientRequestToken=change_set.id.split("/")[-1])
+
+
+def abandon(cloudformation: Any, change_set: ChangeSet, sleep: Callable[[float], None]) -> bool:
+    """Withdraw it because of an error, which no error of the withdrawal's own may hide. False where CloudFormation is
+    carrying it out already, as after an execution whose answer was lost."""
+    with suppress(Exception):
+        answer = _settle(cloudformation, change_set, sleep, LOOKS)
+        if answer.get("ExecutionStatus") in BEGUN:
+            return False
+        withdraw(cloudformation, change_set)
+    return True
 
 
 def withdraw(cloudformation: Any, change_set: ChangeSet) -> None:
@@ -116,11 +134,14 @@ def withdraw(cloudformation: Any, change_set: ChangeSet) -> None:
         cloudformation.delete_stack(StackName=change_set.stack_id)
 
 
-def _settle(cloudformation: Any, change_set: ChangeSet, sleep: Callable[[float], None]) -> dict[str, Any]:
-    """The first page of the change set, once it is worked out or has failed."""
+def _settle(
+    cloudformation: Any, change_set: ChangeSet, sleep: Callable[[float], None], looks: float = inf
+) -> dict[str, Any]:
+    """The first page of the change set, once it is worked out or has failed, or after so many `looks`."""
     while True:
         answer: dict[str, Any] = cloudformation.describe_change_set(ChangeSetName=change_set.id)
-        if answer["Status"] not in PENDING:
+        looks -= 1
+        if answer["Status"] not in PENDING or looks <= 0:
             return answer
         sleep(POLL_SECONDS)
 

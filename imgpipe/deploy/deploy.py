@@ -7,7 +7,7 @@ From Executing on it is CloudFormation that works: whoever stops listening stops
 import time
 from collections.abc import Iterator
 
-from imgpipe.deploy import artifacts, change_set, kept, plan
+from imgpipe.deploy import artifacts, change_set, kept, limits, plan
 from imgpipe.deploy.events import Ask, Event, Executing, Finished, Proposed, Step, Target
 from imgpipe.deploy.plan import Plan, Wish
 from imgpipe.deploy.readiness import Declined, Sleep, agree, carry_out, make_ready, somebody
@@ -24,14 +24,17 @@ def deploy(session: Session, wish: Wish, ask: Ask | None, sleep: Sleep = time.sl
     """
     with aws_errors():
         yield Target(wish.stack, session.account, session.region, session.endpoint)
+        limits.check_region(session.region)
         try:
-            deployed = yield from make_ready(session, wish.stack, ask, sleep)
+            ready = yield from make_ready(session, wish.stack, ask, sleep)
             yield Step("bundle")
-            planned = plan.make(session, wish, deployed)
-            if deployed and planned.unchanged:
-                yield Finished(status="unchanged", outputs=deployed.outputs)
-            else:
-                yield from _carry_out(session, planned, ask, sleep)
+            planned = plan.make(session, wish, ready.stack, ready.former)
+            if ready.stack and planned.unchanged:
+                yield Finished(status="unchanged", outputs=ready.stack.outputs)
+                return
+            planned, cautions = limits.fit(session, planned, wish)
+            yield from cautions
+            yield from _carry_out(session, planned, ask, sleep)
         except Declined:
             yield Finished(status="cancelled")
 
@@ -48,15 +51,19 @@ def _carry_out(session: Session, planned: Plan, ask: Ask | None, sleep: Sleep) -
     if proposed is None:
         yield Finished(status="unchanged", outputs=planned.deployed.outputs if planned.deployed else {})
         return
+    executing = False
     try:
         yield Proposed(proposed.changes)
         agree(ask, f"{'Make' if planned.new else 'Update'} the stack {planned.stack}?")
-    except BaseException:
-        change_set.withdraw(client, proposed)
+        for event in carry_out(
+            session, proposed.stack_id, "deploy", lambda: change_set.execute(client, proposed), sleep
+        ):
+            executing = True
+            yield event
+    except BaseException as error:
+        if not executing and not change_set.abandon(client, proposed, sleep) and not isinstance(error, GeneratorExit):
+            yield Executing("deploy")
         raise
-    yield Executing()
-    goal = "CREATE_COMPLETE" if planned.new else "UPDATE_COMPLETE"
-    yield from carry_out(session, proposed.stack_id, lambda: change_set.execute(client, proposed), goal, sleep)
     outputs = find(session, proposed.stack_id).outputs
     yield Finished(status="deployed", outputs=outputs, new_recipe=planned.new_recipe)
 

@@ -39,8 +39,18 @@ class Proposed(Struct, frozen=True):
     changes: tuple[Change, ...]
 
 
+class Caution(Struct, frozen=True):
+    """What is not wrong, but to be known before one agrees: one sentence on what, one on what to do."""
+
+    message: str
+    remedy: str
+
+
 class Executing(Struct, frozen=True):
-    """From here on CloudFormation carries the deployment out, whether anybody looks on or not."""
+    """CloudFormation has begun; from here on it carries on until the stack is at rest, whether anybody looks on or
+    not. The last two are what a deployment may need first."""
+
+    operation: Literal["deploy", "delete", "roll back"]
 
 
 class Preview(Struct, frozen=True, kw_only=True):
@@ -67,6 +77,6 @@ class Finished(Struct, frozen=True, kw_only=True):
     new_recipe: bool = False
 
 
-Event = Target | Waiting | Step | Proposed | Executing | Preview | Finished | StackEvent
+Event = Target | Waiting | Step | Caution | Proposed | Executing | Preview | Finished | StackEvent
 Ask = Callable[[str], bool]
 """Puts a question that is answered by yes or no."""

@@ -70,13 +70,14 @@ class Plan(Struct, frozen=True, kw_only=True):
         return not self.new and "RecipeHash" in self.changed
 
 
-def make(session: Session, wish: Wish, deployed: Stack | None) -> Plan:
-    """The plan that fulfils `wish`, given what is deployed now; the bundle is built for it.
+def make(session: Session, wish: Wish, deployed: Stack | None, former: Stack | None = None) -> Plan:
+    """The plan that fulfils `wish`, given what is deployed now, or what the `former` stack was that is made anew; the
+    bundle is built for it.
 
     Raises UsageError where a parameter is missing, and BundleError where the bundle cannot be built.
     """
-    before = deployed.parameters if deployed else {}
-    parameters = resolve(wish.template, wish.values, before)
+    known = deployed or former
+    parameters = resolve(wish.template, wish.values, known.parameters if known else {})
     architecture = cast("Architecture", parameters["Architecture"])  # the template allows no other
     built = bundle.build(wish.recipe, architecture, parameters["Runtime"].removeprefix("python"))
     parameters |= {
@@ -85,7 +86,7 @@ def make(session: Session, wish: Wish, deployed: Stack | None) -> Plan:
         "RecipeHash": wish.recipe.hash,
         "DeploymentHash": wish.template.digest,
     }
-    tags = wish.tags if wish.tags is not None else own_tags(deployed)
+    tags = wish.tags if wish.tags is not None else own_tags(known)
     return Plan(
         stack=wish.stack, deployed=deployed, template=wish.template, bundle=built, parameters=parameters, tags=tags
     )

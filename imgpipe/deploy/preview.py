@@ -7,7 +7,7 @@ as which resources would be replaced, is not known here.
 import json
 from collections.abc import Iterator
 
-from imgpipe.deploy import kept, plan
+from imgpipe.deploy import kept, limits, plan
 from imgpipe.deploy.events import Event, Finished, Preview, Step, Target
 from imgpipe.deploy.parameters import OWN
 from imgpipe.deploy.plan import Plan, Wish
@@ -20,17 +20,21 @@ def preview(session: Session, wish: Wish) -> Iterator[Event]:
     """What `deploy` would do. Raises what it would raise before it changes anything, but for the questions."""
     with aws_errors():
         yield Target(wish.stack, session.account, session.region, session.endpoint)
+        limits.check_region(session.region)
         found = look(session, wish.stack)
         first = need(found.status) if found else Need.NOTHING
         gone = found and (first is Need.DELETE or found.status in {"DELETE_IN_PROGRESS", "REVIEW_IN_PROGRESS"})
         deployed = None if gone else found
         yield Step("bundle")
-        planned = plan.make(session, wish, deployed)
+        former = found if found and found.status != "REVIEW_IN_PROGRESS" else None
+        planned = plan.make(session, wish, deployed, former)
         if deployed and planned.unchanged:
             yield Finished(status="unchanged", outputs=deployed.outputs)
             return
         if planned.new and first is Need.NOTHING:
             kept.refuse(session, wish.stack)
+        planned, cautions = limits.fit(session, planned, wish)
+        yield from cautions
         before = deployed_template(session, wish.stack) if deployed else Template("", {}, {})
         yield difference(planned, before, first)
         yield Finished(status="planned", outputs=deployed.outputs if deployed else {}, new_recipe=planned.new_recipe)

@@ -7,9 +7,9 @@ failed while it was rolled back has to be rolled back to the end.
 from collections.abc import Callable, Generator, Iterator
 from enum import Enum
 from functools import partial
-from typing import Final
+from typing import Final, Literal, NamedTuple
 
-from imgpipe.deploy.events import Ask, Event, Step, Waiting
+from imgpipe.deploy.events import Ask, Event, Executing, Step, Waiting
 from imgpipe.errors import NoStackError, StackError, UsageError
 from imgpipe.remote.events import StackEvent, cause, follow, last_rest, settled
 from imgpipe.remote.session import Session
@@ -25,6 +25,14 @@ class Need(Enum):
     WAIT = "wait until its operation has ended"
     DELETE = "delete it"
     ROLL_BACK = "roll its last update back to the end"
+
+
+class Ready(NamedTuple):
+    """What can be deployed to: the stack, or None where it has to be made; and the one that was deleted for that,
+    whose parameters and tags the new one takes over."""
+
+    stack: Stack | None
+    former: Stack | None = None
 
 
 class Declined(Exception):
@@ -53,19 +61,21 @@ def look(session: Session, name: str) -> Stack | None:
     return stack
 
 
-def make_ready(session: Session, name: str, ask: Ask | None, sleep: Sleep) -> Generator[Event, None, Stack | None]:
-    """Bring the stack `name` to where it can be deployed to and return it, or None where it has to be made.
+def make_ready(session: Session, name: str, ask: Ask | None, sleep: Sleep) -> Generator[Event, None, Ready]:
+    """Bring the stack `name` to where it can be deployed to, or to where it has to be made.
 
     What deletes or rolls back is asked for. Raises Declined, UsageError where nobody can be asked, and StackError
     where the way out fails too.
     """
     client = session.client("cloudformation")
+    former = None
     while stack := look(session, name):
         match need(stack.status):
             case Need.NOTHING:
                 # What is under review was never made: its change set is as good as none.
-                return None if stack.status == "REVIEW_IN_PROGRESS" else stack
+                return Ready(None, former) if stack.status == "REVIEW_IN_PROGRESS" else Ready(stack)
             case Need.WAIT:
+                former = stack
                 since = last_rest(client, stack.id)
                 # What has ended since it was looked at would be followed for ever: look again.
                 if (again := look(session, name)) and need(again.status) is Need.WAIT:
@@ -74,14 +84,15 @@ def make_ready(session: Session, name: str, ask: Ask | None, sleep: Sleep) -> Ge
             case Need.DELETE:
                 agree(ask, f"The stack {name} is in {stack.status}. Delete it and make it anew?")
                 yield Step("delete")
+                former = stack
                 begin = partial(client.delete_stack, StackName=stack.id)
-                yield from carry_out(session, stack.id, begin, "DELETE_COMPLETE", sleep)
+                yield from carry_out(session, stack.id, "delete", begin, sleep)
             case Need.ROLL_BACK:
                 agree(ask, f"The stack {name} is in {stack.status}. Roll its last update back to the end and go on?")
                 yield Step("roll back")
                 begin = partial(client.continue_update_rollback, StackName=stack.id)
-                yield from carry_out(session, stack.id, begin, "UPDATE_ROLLBACK_COMPLETE", sleep)
-    return None
+                yield from carry_out(session, stack.id, "roll back", begin, sleep)
+    return Ready(None, former)
 
 
 def agree(ask: Ask | None, question: str) -> None:
@@ -98,19 +109,32 @@ def somebody(ask: Ask | None) -> Ask:
 
 
 def carry_out(
-    session: Session, stack: str, begin: Callable[[], object], goal: str, sleep: Sleep
-) -> Iterator[StackEvent]:
+    session: Session,
+    stack: str,
+    operation: Literal["deploy", "delete", "roll back"],
+    begin: Callable[[], object],
+    sleep: Sleep,
+) -> Iterator[Event]:
     """Begin an operation on a stack (its id) and follow it until it is at rest. Raises StackError with the root cause
-    where that is not in the status `goal`."""
+    where that is none of the operation's `GOALS`."""
     client = session.client("cloudformation")
     since = last_rest(client, stack)
     begin()
+    yield Executing(operation)
     events = []
     for event in follow(client, stack, since, sleep):
         events.append(event)
         yield event
-    if events and events[-1].status != goal:
+    if events and events[-1].status not in GOALS[operation]:
         raise failure(events)
+
+
+GOALS: Final = {
+    "deploy": {"CREATE_COMPLETE", "UPDATE_COMPLETE"},
+    "delete": {"DELETE_COMPLETE"},
+    "roll back": {"UPDATE_ROLLBACK_COMPLETE"},
+}
+"""Operation -> the statuses in which it has succeeded."""
 
 
 WAYS_OUT: Final = {

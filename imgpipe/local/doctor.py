@@ -14,7 +14,7 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from imgpipe import __version__
-from imgpipe.errors import AwsError, ImgpipeError
+from imgpipe.errors import AwsError, ImgpipeError, UsageError
 from imgpipe.remote.session import Session
 
 OLDEST_PYTHON: Final = (3, 11)
@@ -112,9 +112,38 @@ def _uv() -> Check:
 def _aws(session: Session) -> Iterator[Check]:
     """Region, credentials, endpoint; who works locally needs none of them."""
     try:
-        yield Check("Region", "ok", session.region)
+        yield _region(session.region)
         yield Check("Endpoint", "ok", session.endpoint)
         yield Check("Account", "ok", session.account)
+        yield _concurrency(session)
     except ImgpipeError as error:
         name = "Region" if isinstance(error, AwsError) and error.code == "no_region" else "Account"
         yield Check(name, "warn", error.message.rstrip("."), f"{error.remedy} Only what runs in AWS needs it.")
+
+
+def _region(region: str) -> Check:
+    from imgpipe.deploy.limits import check_region
+
+    try:
+        check_region(region)
+    except UsageError as error:
+        return Check("Region", "warn", f"{region}: {error.message.rstrip('.')}", error.remedy)
+    return Check("Region", "ok", region)
+
+
+def _concurrency(session: Session) -> Check:
+    """How many images the account can work on at once, against what a first deployment would ask for."""
+    from imgpipe.deploy import limits, template
+
+    wanted = int(template.load().parameters["MaxConcurrency"].default or 0)
+    try:
+        free = limits.unreserved_concurrency(session)
+    except ImgpipeError as error:
+        why = error.message.rstrip(".") if isinstance(error, AwsError) else "this endpoint does not tell"
+        remedy = f"A new stack takes it that {wanted} calls at once are allowed; --max-concurrency sets another."
+        return Check("Lambda", "warn", f"calls at once are not known: {why}", remedy)
+    if free < wanted:
+        fitting = limits.fitting_concurrency(free)
+        remedy = f"A new stack gets MaxConcurrency={fitting} instead of {wanted}; for more have the quota raised."
+        return Check("Lambda", "warn", f"{free:,} calls at once", remedy)
+    return Check("Lambda", "ok", f"{free:,} calls at once")

@@ -59,6 +59,12 @@ class Lifted(Struct, frozen=True):
     name: str
 
 
+class Deleting(Struct, frozen=True):
+    """CloudFormation deletes the stack from here on, whether anybody looks on or not."""
+
+    name: str
+
+
 class Emptied(Struct, frozen=True):
     """So many versions of a bucket's objects, delete markers among them, are gone so far."""
 
@@ -73,7 +79,7 @@ class Deleted(Struct, frozen=True):
     name: str
 
 
-Step = StackEvent | Lifted | Emptied | Deleted
+Step = StackEvent | Lifted | Deleting | Emptied | Deleted
 
 
 def prepare(session: Session, name: str, *, delete_data: bool) -> Plan:
@@ -82,7 +88,7 @@ def prepare(session: Session, name: str, *, delete_data: bool) -> Plan:
     Raises StackError where the stack is not imgpipe's or is being changed, and AwsError.
     """
     try:
-        stack = find_ours(session, name)
+        stack = find_ours(session, name, leftovers=True)
     except NoStackError:
         stack = None
     if stack and not settled(stack.status) and stack.status not in DELETABLE:
@@ -129,6 +135,11 @@ def _delete_stack(session: Session, stack: Stack, sleep: Callable[[float], None]
     since = last_rest(client, stack.id)
     if stack.status != "DELETE_IN_PROGRESS":
         client.delete_stack(StackName=stack.id)
+    if stack.status == "REVIEW_IN_PROGRESS":
+        # It holds nothing, so it goes at once; nobody promises events of that.
+        yield Deleted("stack", stack.name)
+        return
+    yield Deleting(stack.name)
     events = []
     for event in follow(client, stack.id, since, sleep):
         events.append(event)

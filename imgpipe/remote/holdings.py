@@ -1,7 +1,7 @@
 """What a stack holds that cannot be made anew: its buckets and its catalog, measured without reading all of it.
 
 They outlive their stack, so they are found by names that follow from the stack's name alone; the template computes the
-same ones.
+same ones. A name is no proof: what bears it and was made by somebody else is a stranger, and no holding.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,6 +19,12 @@ Kind = Literal["source", "destination", "catalog"]
 LISTED: Final = 5
 """Pages of 1,000 versions that are counted; a larger bucket is measured by S3's own daily count."""
 DAY: Final = 24 * 60 * 60
+BUCKETS: Final = {"source": "SourceBucket", "destination": "DestinationBucket"}
+"""Kind -> the bucket's name in the template, which CloudFormation writes into a tag."""
+FEED: Final = {"shard": "HASH", "feed": "RANGE"}
+"""The keys of the catalog's index `feed`."""
+UNTAGGED: Final = frozenset({"NoSuchTagSet", "AccessDenied", "403", "MethodNotAllowed", "NotImplemented", "501"})
+"""How S3, or what speaks its language, says that there are no tags to be read."""
 
 
 class Size(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -42,6 +48,12 @@ class Holding(Struct, frozen=True, kw_only=True):
     protected: bool = False
 
 
+class Stranger(Struct, frozen=True):
+    """What has the name of a holding, and is somebody else's."""
+
+    name: str
+
+
 def names(session: Session, stack: str, outputs: Mapping[str, str]) -> dict[Kind, str]:
     """Kind -> name of its bucket or table: as the outputs tell, or else as they are computed."""
     place = f"{session.account}-{session.region}-an"
@@ -55,17 +67,23 @@ def names(session: Session, stack: str, outputs: Mapping[str, str]) -> dict[Kind
 def holdings(session: Session, stack: str, outputs: Mapping[str, str]) -> tuple[Holding, ...]:
     """What is there of the stack of that name, whether or not there still is a stack. Raises AwsError."""
     with aws_errors():
-        return tuple(_there(session, names(session, stack, outputs)))
+        return tuple(found for found in _there(session, stack, outputs) if isinstance(found, Holding))
 
 
-def _there(session: Session, named: dict[Kind, str]) -> Iterator[Holding]:
-    for kind, name in named.items():
-        found = _table(session, name) if kind == "catalog" else _bucket(session, kind, name)
+def strangers(session: Session, stack: str) -> tuple[str, ...]:
+    """The names that a stack of that name would give, and that something of somebody else's has. Raises AwsError."""
+    with aws_errors():
+        return tuple(found.name for found in _there(session, stack, {}) if isinstance(found, Stranger))
+
+
+def _there(session: Session, stack: str, outputs: Mapping[str, str]) -> Iterator[Holding | Stranger]:
+    for kind, name in names(session, stack, outputs).items():
+        found = _table(session, name) if kind == "catalog" else _bucket(session, stack, kind, name)
         if found:
             yield found
 
 
-def _bucket(session: Session, kind: Kind, name: str) -> Holding | None:
+def _bucket(session: Session, stack: str, kind: Kind, name: str) -> Holding | Stranger | None:
     s3 = session.client("s3")
     try:
         s3.head_bucket(Bucket=name, ExpectedBucketOwner=session.account)
@@ -73,10 +91,26 @@ def _bucket(session: Session, kind: Kind, name: str) -> Holding | None:
         if error.response["Error"]["Code"] in {"404", "NoSuchBucket"}:
             return None
         raise
+    tags = _tags(session, name)
+    made_as = tags.get("aws:cloudformation:stack-name", stack), tags.get("aws:cloudformation:logical-id", BUCKETS[kind])
+    if made_as != (stack, BUCKETS[kind]):
+        return Stranger(name)
     size = _listed(session, name)
     if size.at_least:
         size = _measured(session, name) or size
     return Holding(kind=kind, name=name, size=size)
+
+
+def _tags(session: Session, bucket: str) -> dict[str, str]:
+    """The bucket's tags; none where they cannot be read: then its name, which only this account can give, has to do."""
+    s3 = session.client("s3")
+    try:
+        answer = s3.get_bucket_tagging(Bucket=bucket, ExpectedBucketOwner=session.account)
+    except s3.exceptions.ClientError as error:
+        if error.response["Error"]["Code"] not in UNTAGGED:
+            raise
+        return {}
+    return {tag["Key"]: tag["Value"] for tag in answer["TagSet"]}
 
 
 def _listed(session: Session, bucket: str) -> Size:
@@ -125,12 +159,14 @@ def _measured(session: Session, bucket: str) -> Size | None:
     )
 
 
-def _table(session: Session, name: str) -> Holding | None:
+def _table(session: Session, name: str) -> Holding | Stranger | None:
     dynamodb = session.client("dynamodb")
     try:
         table = dynamodb.describe_table(TableName=name)["Table"]
     except dynamodb.exceptions.ResourceNotFoundException:
         return None
+    if not _is_catalog(table):
+        return Stranger(name)
     return Holding(
         kind="catalog",
         name=name,
@@ -138,3 +174,13 @@ def _table(session: Session, name: str) -> Holding | None:
         # An endpoint may hand on what CloudFormation gave it as text.
         protected=str(table.get("DeletionProtectionEnabled", False)).lower() == "true",
     )
+
+
+def _is_catalog(table: dict[str, Any]) -> bool:
+    """Whether a table has the catalog's keys and index: its name alone, STACK-catalog, is an ordinary one."""
+    feeds = (_keys(index) for index in table.get("GlobalSecondaryIndexes", ()) if index["IndexName"] == "feed")
+    return _keys(table) == {"key": "HASH"} and next(feeds, None) == FEED
+
+
+def _keys(described: dict[str, Any]) -> dict[str, str]:
+    return {key["AttributeName"]: key["KeyType"] for key in described["KeySchema"]}

@@ -18,8 +18,18 @@ SECONDS: Final = 15 * 60
 PAGES: Final = 5
 """So many answers are read, each of what CloudWatch finds in 1 MB of the log."""
 SHOWN: Final = 5
-PATTERN: Final = '{ $.level = "ERROR" || $.log_level = "ERROR" }'
-"""What the function logs, and what Lambda logs for it when it dies ("Log formats for Python")."""
+ENDS: Final = {
+    "timeout": "The function ran into its time limit.",
+    "error": "The function failed.",
+    "failure": "Lambda itself failed to run the function.",
+}
+"""Status of a report that is no success ("Lambda Telemetry API Event schema reference") -> what it means."""
+PATTERN: Final = (
+    '{ $.level = "ERROR" || $.log_level = "ERROR" || $.record.status = "timeout" || $.record.status = "error" || '
+    '$.record.status = "failure" }'
+)
+"""What the function logs, what Lambda's runtime logs for it ("Log formats for Python"), and Lambda's own reports of
+workers that could log nothing any more."""
 
 
 class Outage(Struct, frozen=True):
@@ -56,7 +66,21 @@ def _message(line: str) -> str | None:
         told: dict[str, Any] = json.loads(line)
     except ValueError:
         return None
+    if told.get("type") == "platform.report":
+        return _end(told["record"])
     if "ERROR" not in (told.get("level"), told.get("log_level")):
         return None
     text = told.get("message") or ": ".join(filter(None, (told.get("errorType"), told.get("errorMessage"))))
     return " ".join(str(text or line).split())
+
+
+def _end(report: dict[str, Any]) -> str | None:
+    """How a call ended that did not end well; None where it did."""
+    end = ENDS.get(report.get("status", ""))
+    metrics = report.get("metrics", {})
+    memory = metrics.get("memorySizeMB")
+    if end and memory and metrics.get("maxMemoryUsedMB", 0) >= memory:
+        return f"The function ran out of its {memory} MB of memory."
+    if end and "errorType" in report and report["status"] != "timeout":
+        return f"{end[:-1]}: {report['errorType']}."
+    return end

@@ -13,6 +13,9 @@ from imgpipe.remote.session import Session, aws_errors
 OF_EVERY_STACK: Final = frozenset({"BundleKey", "DeploymentHash", "RecipeHash"})
 """Parameters that every version of the template has; a stack that failed has parameters, but no outputs."""
 
+CHANGE_SETS: Final = "imgpipe-"
+"""How the name of every change set of imgpipe's begins."""
+
 
 @dataclass(frozen=True)
 class Stack:
@@ -55,15 +58,25 @@ def find(session: Session, name: str) -> Stack:
         return _stack(session.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0])
 
 
-def find_ours(session: Session, name: str) -> Stack:
-    """The stack `name`. Raises NoStackError where there is none, StackError where it is not imgpipe's."""
+def find_ours(session: Session, name: str, *, leftovers: bool = False) -> Stack:
+    """The stack `name`, with `leftovers` also what a deployment left that was killed before it was agreed to. Raises
+    NoStackError where there is none, StackError where it is not imgpipe's."""
     stack = find(session, name)
-    if not stack.is_ours:
+    if not stack.is_ours and not (leftovers and _is_leftover(session, stack)):
         raise StackError(
             f"The stack {name} is not one of imgpipe's: it was made from another template.",
             "Name the right one with --stack.",
         )
     return stack
+
+
+def _is_leftover(session: Session, stack: Stack) -> bool:
+    """Whether the stack holds nothing, and nobody else has it under review."""
+    if stack.status != "REVIEW_IN_PROGRESS":
+        return False
+    with aws_errors():
+        pages = session.client("cloudformation").get_paginator("list_change_sets").paginate(StackName=stack.id)
+        return all(told["ChangeSetName"].startswith(CHANGE_SETS) for page in pages for told in page["Summaries"])
 
 
 def _stack(answer: dict[str, Any]) -> Stack:

@@ -15,6 +15,7 @@ from stack_account import CATALOG, DESTINATION, SOURCE, Account
 
 from imgpipe.cli import run
 from imgpipe.cli.destroy_screen import amount
+from imgpipe.deploy import artifacts
 from imgpipe.errors import AwsError
 from imgpipe.remote.holdings import Holding, Size
 from imgpipe.worker.ports import rfc3339
@@ -97,9 +98,9 @@ def test_a_program_sees_the_plan_each_step_and_how_it_ended(
     assert run(["destroy", "--json", "--confirm", "imgpipe", "--delete-data"]) == 0
     plan, *steps, result = lines(capsys)
     assert (plan["type"], plan["deleteData"], plan["data"][0]["size"]["bytes"]) == ("plan", True, 3)
-    assert [step["type"] for step in steps] == ["event", "event", "deleted", "emptied", "deleted"]
-    assert {"time", "resource", "resourceType", "status", "reason"} <= steps[0].keys()
-    assert result == {"type": "result", "status": "destroyed", "kept": [], "error": None}
+    assert [step["type"] for step in steps] == ["deleting", "event", "event", "deleted", "emptied", "deleted"]
+    assert {"time", "resource", "resourceType", "status", "reason"} <= steps[1].keys()
+    assert result == {"type": "result", "status": "destroyed", "kept": [], "artifacts": None, "error": None}
     assert account.buckets() == set()
 
 
@@ -114,6 +115,21 @@ def test_what_is_kept_is_told(account: Account, capsys: pytest.CaptureFixture[st
     assert DESTINATION in shown.err
     assert "imgpipe destroy --delete-data" in shown.err
     assert account.buckets() == {DESTINATION}
+
+
+def test_the_bundles_that_are_left_are_told_with_the_way_to_remove_them(
+    account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bucket = artifacts.bucket_name(account.session)
+    account.make_bucket(bucket)
+    account.make_small_stack()
+    assert run(["destroy", "--confirm", "imgpipe"]) == 0
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert bucket in last
+    assert "delete it" in last
+    account.make_small_stack()
+    assert run(["destroy", "--json", "--confirm", "imgpipe"]) == 0
+    assert lines(capsys)[-1]["artifacts"] == bucket
 
 
 def test_nothing_to_do_is_no_error(account: Account, capsys: pytest.CaptureFixture[str]) -> None:
@@ -156,9 +172,42 @@ def test_ctrl_c_on_the_way_says_that_it_goes_on(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("imgpipe.remote.destroy.follow", interrupted)
-    assert run(["destroy", "--confirm", "imgpipe", "--region", "eu-central-1"]) == 130
+    flags = ["--region", "eu-central-1", "--delete-data", "--lift-protection"]
+    assert run(["destroy", "--confirm", "imgpipe", *flags]) == 130
     assert "goes on without you" in (shown := capsys.readouterr().err)
-    assert "imgpipe destroy --region eu-central-1" in shown
+    assert "imgpipe destroy --region eu-central-1 --delete-data --lift-protection" in shown
+
+
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt(), AwsError("denied", "AWS refused DeleteStack.", "Have it allowed.")]
+)
+def test_where_nothing_was_begun_nothing_is_said_to_go_on(
+    error: BaseException, account: Account, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.make_small_stack()
+
+    def refused(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("imgpipe.remote.destroy.last_rest", refused)
+    assert run(["destroy", "--confirm", "imgpipe"]) in {3, 130}
+    assert "goes on" not in capsys.readouterr().err
+
+
+def test_ctrl_c_while_data_is_deleted_says_that_not_all_is(
+    account: Account, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.make_small_stack()
+    account.make_bucket(SOURCE)
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("imgpipe.remote.destroy._delete_bucket", interrupted)
+    assert run(["destroy", "--confirm", "imgpipe", "--delete-data"]) == 130
+    shown = capsys.readouterr().err
+    assert "goes on" not in shown
+    assert "Not all is deleted. Take it up again with: imgpipe destroy --delete-data" in shown
 
 
 def test_an_outage_on_the_way_says_that_it_goes_on(

@@ -9,6 +9,11 @@ from stack_account import NUMBER, Account
 
 from imgpipe.cli import run
 from imgpipe.core.builds import builds
+from imgpipe.deploy import template
+from imgpipe.errors import AwsError, ImgpipeError, StackError
+from imgpipe.remote.session import Session
+
+DEFAULT = template.load().parameters["MaxConcurrency"].default
 
 
 def checks(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict[str, Any]]:
@@ -24,8 +29,49 @@ def test_a_machine_that_has_all_is_well(account: Account, capsys: pytest.Capture
     assert code == 0
     assert found["Account"]["found"] == NUMBER
     assert found["Endpoint"]["found"] == account.url
-    assert {name for name, check in found.items() if check["state"] != "ok"} <= {"Kernel", "Terminal", "Disk"}
+    assert {name for name, check in found.items() if check["state"] != "ok"} <= {"Kernel", "Terminal", "Disk", "Lambda"}
     assert "HEIC" in found["Codecs"]["found"]
+
+
+@pytest.mark.parametrize(
+    ("free", "state", "found", "remedy"),
+    [
+        (1000, "ok", "1,000 calls at once", ""),
+        (4, "warn", "4 calls at once", f"MaxConcurrency=3 instead of {DEFAULT}"),
+        (
+            AwsError("denied", "AWS refused GetAccountSettings.", "Have it allowed."),
+            "warn",
+            "AWS refused",
+            f"{DEFAULT} calls",
+        ),
+        (StackError("No such call.", "Mend that."), "warn", "this endpoint does not tell", f"{DEFAULT} calls"),
+    ],
+)
+def test_what_the_account_can_run_at_once_is_told(
+    free: int | ImgpipeError,
+    state: str,
+    found: str,
+    remedy: str,
+    account: Account,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def read(session: Session) -> int:
+        if isinstance(free, ImgpipeError):
+            raise free
+        return free
+
+    monkeypatch.setattr("imgpipe.deploy.limits.unreserved_concurrency", read)
+    code, checked = checks(capsys)
+    assert (code, checked["Lambda"]["state"]) == (0, state)
+    assert found in checked["Lambda"]["found"]
+    assert remedy in checked["Lambda"]["remedy"]
+
+
+def test_a_region_that_cannot_hold_the_buckets_is_told(no_aws: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, found = checks(capsys, "--region", "me-central-1")
+    assert found["Region"]["state"] == "warn"
+    assert "--region" in found["Region"]["remedy"]
 
 
 def test_who_works_locally_needs_no_account(no_aws: Path, capsys: pytest.CaptureFixture[str]) -> None:

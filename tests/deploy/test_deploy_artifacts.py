@@ -12,9 +12,9 @@ from imgpipe.deploy import artifacts
 KEY = "bundle/0a1b.zip"
 
 
-def store(s3: Stubbed) -> bool:
+def store(s3: Stubbed, slept: list[float] | None = None) -> bool:
     with s3 as session:
-        return artifacts.store(session, KEY, lambda: b"zip")
+        return artifacts.store(session, KEY, lambda: b"zip", (slept if slept is not None else []).append)
 
 
 def expect_settings(s3: Stubbed) -> None:
@@ -43,6 +43,36 @@ def test_a_bucket_that_is_not_there_is_made_whole(region: str, place: dict[str, 
     s3.refuse("head_object", "404")
     s3.answer("put_object", Body=b"zip", Bucket=ANY, Key=KEY, ExpectedBucketOwner=ACCOUNT, ChecksumAlgorithm="SHA256")
     assert store(s3)
+
+
+def test_a_bucket_that_another_first_deployment_made_meanwhile_is_used() -> None:
+    s3 = Stubbed("s3")
+    s3.refuse("get_bucket_policy", "NoSuchBucket")
+    s3.refuse("create_bucket", "BucketAlreadyOwnedByYou")
+    expect_settings(s3)
+    s3.answer("head_object")
+    assert not store(s3)
+
+
+@pytest.mark.parametrize("call", ["create_bucket", "put_public_access_block"])
+def test_a_bucket_that_another_deployment_is_busy_with_is_tried_again(call: str) -> None:
+    s3 = Stubbed("s3")
+    s3.refuse("get_bucket_policy", "NoSuchBucket" if call == "create_bucket" else "NoSuchBucketPolicy")
+    s3.refuse(call, "OperationAborted", "A conflicting conditional operation is currently in progress")
+    s3.answer("get_bucket_policy")
+    s3.answer("head_object")
+    slept: list[float] = []
+    assert not store(s3, slept)
+    assert slept == [artifacts.SECONDS]
+
+
+def test_a_bucket_that_stays_busy_is_told() -> None:
+    s3 = Stubbed("s3")
+    for _ in range(artifacts.TRIES):
+        s3.refuse("get_bucket_policy", "NoSuchBucket")
+        s3.refuse("create_bucket", "OperationAborted")
+    with pytest.raises(Exception, match="OperationAborted"):
+        store(s3)
 
 
 def test_a_bucket_without_its_policy_is_made_whole() -> None:

@@ -113,10 +113,31 @@ def test_a_change_set_that_fails_is_told_by_its_reason_and_leaves_nothing(aws: S
 
 def test_an_interrupted_wait_leaves_nothing(aws: Stubbed) -> None:
     def interrupt(seconds: float) -> None:
-        raise KeyboardInterrupt
+        slept.append(seconds)
+        if len(slept) == 1:
+            raise KeyboardInterrupt
 
+    slept: list[float] = []
+    # Until it is worked out AWS refuses to delete it.
     aws.answer("describe_change_set", {"Status": "CREATE_PENDING"})
+    aws.answer("describe_change_set", {"Status": "CREATE_IN_PROGRESS"})
+    aws.answer("describe_change_set", {"Status": "CREATE_COMPLETE"})
     expect_withdrawal(aws)
+    with pytest.raises(KeyboardInterrupt):
+        propose(aws, interrupt)
+    assert len(slept) == 2
+
+
+def test_a_withdrawal_does_not_wait_for_ever_and_hides_no_interruption(aws: Stubbed) -> None:
+    def interrupt(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 1:
+            raise KeyboardInterrupt
+
+    slept: list[float] = []
+    for _ in range(1 + change_set.LOOKS):
+        aws.answer("describe_change_set", {"Status": "CREATE_IN_PROGRESS"})
+    aws.refuse("delete_change_set", "InvalidChangeSetStatus", "cannot be deleted in status CREATE_IN_PROGRESS")
     with pytest.raises(KeyboardInterrupt):
         propose(aws, interrupt)
 

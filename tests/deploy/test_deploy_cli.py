@@ -20,7 +20,7 @@ from rich.console import Console
 from imgpipe import cli
 from imgpipe.cli import deploy_screen, deploy_words
 from imgpipe.deploy.change_set import Change
-from imgpipe.deploy.events import Event, Executing, Target
+from imgpipe.deploy.events import Caution, Event, Executing, Finished, Proposed, Step, Target, Waiting
 from imgpipe.errors import AwsError
 
 PROGRAM = (
@@ -196,10 +196,13 @@ def test_all_but_a_yes_leaves_nothing_behind(aws: Any, answer: bytes | None, cod
 
 
 @pytest.mark.parametrize("as_json", [False, True])
-def test_an_interruption_tells_how_to_look_on_again(as_json: bool, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("underway", [Executing("deploy"), Executing("delete"), Waiting("UPDATE_IN_PROGRESS")])
+def test_an_interruption_tells_how_to_look_on_again(
+    underway: Event, as_json: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
     def events() -> Iterator[Event]:
         yield Target("pictures", ACCOUNT, REGION, "https://cloudformation")
-        yield Executing()
+        yield underway
         raise KeyboardInterrupt
 
     where = {"--stack": "pictures", "--profile": None, "--region": "eu-west-1"}
@@ -212,9 +215,48 @@ def test_an_interruption_tells_how_to_look_on_again(as_json: bool, capsys: pytes
         assert documents(out)[-1]["status"] == "in_progress"
 
 
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_a_no_after_a_deletion_does_not_say_that_the_stack_is_as_it_was(
+    interrupted: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def events() -> Iterator[Event]:
+        yield Step("delete")
+        yield Executing("delete")
+        yield Step("bundle")
+        yield Proposed(())
+        if interrupted:
+            raise KeyboardInterrupt
+        yield Finished(status="cancelled")
+
+    assert deploy_screen.Screen({}, {}, json=False).show(events()) == (130 if interrupted else 1)
+    shown = capsys.readouterr().err
+    assert "the stack that had failed is deleted, and no other was made" in shown
+    assert "as it was" not in shown
+    assert "goes on" not in shown
+
+
+def test_a_new_recipe_is_told_with_the_way_to_take_it_to_old_images(capsys: pytest.CaptureFixture[str]) -> None:
+    ended = Finished(status="deployed", outputs={"ApiEndpoint": "https://api"}, new_recipe=True)
+    deploy_screen.Screen({}, {}, json=False).show(iter([Caution("Mind that.", "Do this."), ended]))
+    shown = capsys.readouterr().err
+    assert "Note: Mind that. Do this." in shown
+    assert "POST /images/{id}/reprocess" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(["--param", "Nothing=1"], "usage"), (["--recipe", "nowhere.toml"], "recipe")]
+)
+def test_json_ends_with_a_result_also_where_it_never_began(
+    arguments: list[str], code: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(["deploy", "--json", *arguments]) == 2
+    (result,) = documents(capsys.readouterr().out)
+    assert (result["type"], result["status"], result["error"]["code"]) == ("result", "failed", code)
+
+
 def test_losing_sight_of_a_deployment_is_no_failure_of_it(capsys: pytest.CaptureFixture[str]) -> None:
     def events() -> Iterator[Event]:
-        yield Executing()
+        yield Executing("deploy")
         raise AwsError("expired", "The AWS credentials have expired.", "Sign in again.")
 
     with pytest.raises(AwsError):

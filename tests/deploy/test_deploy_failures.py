@@ -1,15 +1,16 @@
 """A deployment that is refused, throttled, interrupted or rolled back, from its first step to its last."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from deploy_account import CHANGE_SET_ID, STACK_ID, Stubbed, small_bundle, wish
 
-from imgpipe.deploy import artifacts, bundle, kept
+from imgpipe.deploy import artifacts, bundle, change_set, kept, limits, parameters
 from imgpipe.deploy.deploy import deploy
 from imgpipe.deploy.events import Ask, Event, Executing, Finished, Preview, Proposed
 from imgpipe.deploy.preview import preview
-from imgpipe.errors import AwsError, StackError
+from imgpipe.errors import AwsError, StackError, UsageError
 from imgpipe.remote.events import StackEvent
 
 REVIEW = ("imgpipe", "REVIEW_IN_PROGRESS")
@@ -20,6 +21,7 @@ def nothing_but_cloudformation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundle, "build", small_bundle)
     monkeypatch.setattr(artifacts, "store", lambda session, key, data: True)
     monkeypatch.setattr(kept, "refuse", lambda session, stack: None)
+    monkeypatch.setattr(limits, "unreserved_concurrency", lambda session: 1000)
 
 
 def expect_proposal(aws: Stubbed) -> None:
@@ -35,6 +37,7 @@ def expect_execution(aws: Stubbed) -> None:
 
 
 def expect_withdrawal(aws: Stubbed) -> None:
+    aws.answer("describe_change_set", {"Status": "CREATE_COMPLETE", "ExecutionStatus": "AVAILABLE"})
     aws.answer("delete_change_set", ChangeSetName=CHANGE_SET_ID)
     aws.answer("list_change_sets", {"Summaries": []})
     aws.stack("REVIEW_IN_PROGRESS")
@@ -131,7 +134,89 @@ def test_an_interruption_while_it_is_carried_out_stops_nothing() -> None:
     events: list[Event] = []
     with pytest.raises(KeyboardInterrupt):
         run(aws, events, sleep=interrupt)
-    assert Executing() in events
+    assert Executing("deploy") in events
+
+
+@pytest.mark.parametrize("failure", [KeyboardInterrupt, None])
+def test_what_cloudformation_did_not_begin_is_withdrawn_and_not_told_to_go_on(
+    failure: type[BaseException] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    aws = Stubbed()
+    expect_proposal(aws)
+    aws.events(REVIEW)
+    if failure:
+        monkeypatch.setattr(change_set, "execute", interrupt)
+    else:
+        aws.refuse("execute_change_set", "AccessDenied", "not authorized to perform: cloudformation:ExecuteChangeSet")
+    expect_withdrawal(aws)
+    events: list[Event] = []
+    with pytest.raises(failure or AwsError):
+        run(aws, events)
+    assert isinstance(events[-1], Proposed)
+
+
+def test_an_execution_whose_answer_was_lost_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    aws = Stubbed()
+    expect_proposal(aws)
+    aws.events(REVIEW)
+    monkeypatch.setattr(change_set, "execute", interrupt)
+    aws.answer("describe_change_set", {"Status": "CREATE_COMPLETE", "ExecutionStatus": "EXECUTE_IN_PROGRESS"})
+    events: list[Event] = []
+    with pytest.raises(KeyboardInterrupt):
+        run(aws, events)
+    assert events[-1] == Executing("deploy")
+
+
+def test_a_withdrawal_that_is_refused_hides_no_answer() -> None:
+    aws = Stubbed()
+    expect_proposal(aws)
+    aws.answer("describe_change_set", {"Status": "CREATE_COMPLETE"})
+    aws.refuse("delete_change_set", "AccessDenied")
+    events: list[Event] = []
+    run(aws, events, lambda _: False)
+    assert events[-1] == Finished(status="cancelled")
+
+
+def test_a_stack_that_is_made_anew_keeps_what_it_was_given() -> None:
+    aws = Stubbed()
+    given = {
+        "BundleKey": "x",
+        "DeploymentHash": "x",
+        "RecipeHash": "x",
+        "ApiAuth": "jwt",
+        "JwtIssuer": "https://id.example.com",
+        "JwtAudience": "app",
+        "KmsKeyArn": "arn:aws:kms:eu-central-1:123456789012:key/1",
+    }
+    told = [{"ParameterKey": name, "ParameterValue": value} for name, value in given.items()]
+    aws.stack("ROLLBACK_COMPLETE", Parameters=told, Tags=[{"Key": "team", "Value": "pictures"}])
+    aws.events(("imgpipe", "ROLLBACK_COMPLETE"))
+    aws.answer("delete_stack")
+    aws.events(("imgpipe", "ROLLBACK_COMPLETE"), ("imgpipe", "DELETE_COMPLETE"))
+    aws.no_stack()
+    asked: dict[str, Any] = {}
+    with aws as session:
+        client = session.client("cloudformation")
+        client.meta.events.register("provide-client-params.*.CreateChangeSet", lambda params, **_: asked.update(params))
+        aws.refuse("create_change_set", "AccessDenied")
+        with pytest.raises(AwsError):
+            list(deploy(session, wish(), lambda _: True, lambda _: None))
+    sent = {each["ParameterKey"]: each["ParameterValue"] for each in asked["Parameters"]}
+    kept_ones = given.keys() - parameters.OWN
+    assert {name: sent[name] for name in kept_ones} == {name: given[name] for name in kept_ones}
+    assert asked["ChangeSetType"] == "CREATE"
+    assert asked["Tags"] == [{"Key": "team", "Value": "pictures"}]
+
+
+def test_a_region_without_names_for_its_buckets_is_refused_at_once() -> None:
+    with Stubbed(region="me-south-1") as session, pytest.raises(UsageError, match=r"me-south-1 .*--region"):
+        list(deploy(session, wish(), lambda _: True))
 
 
 @pytest.mark.parametrize(

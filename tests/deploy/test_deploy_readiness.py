@@ -6,11 +6,10 @@ import boto3
 import pytest
 from deploy_account import STACK_ID, Stubbed
 
-from imgpipe.deploy.events import Ask, Event, Step, Waiting
-from imgpipe.deploy.readiness import Declined, Need, make_ready, need
+from imgpipe.deploy.events import Ask, Event, Executing, Step, Waiting
+from imgpipe.deploy.readiness import Declined, Need, Ready, make_ready, need
 from imgpipe.errors import StackError, UsageError
 from imgpipe.remote.events import StackEvent
-from imgpipe.remote.stack import Stack
 
 
 def yes(question: str) -> bool:
@@ -23,17 +22,17 @@ def no(question: str) -> bool:
 
 def ready(
     aws: Stubbed, ask: Ask | None = yes, sleep: Callable[[float], None] = lambda _: None
-) -> tuple[Stack | None, list[Event]]:
+) -> tuple[Ready, list[Event]]:
     """What comes of making the stack ready, and what was told meanwhile."""
     events: list[Event] = []
 
-    def collect() -> Stack | None:
+    def collect() -> Ready:
         steps = make_ready(session, "imgpipe", ask, sleep)
         while True:
             try:
                 events.append(next(steps))
             except StopIteration as end:
-                result: Stack | None = end.value
+                result: Ready = end.value
                 return result
 
     with aws as session:
@@ -62,21 +61,21 @@ def test_every_status_of_cloudformation_has_its_need() -> None:
 def test_a_stack_at_rest_is_ready(status: str) -> None:
     aws = Stubbed()
     aws.stack(status)
-    stack, events = ready(aws, ask=None)
+    (stack, former), events = ready(aws, ask=None)
     assert stack
-    assert (stack.id, events) == (STACK_ID, [])
+    assert (stack.id, former, events) == (STACK_ID, None, [])
 
 
 def test_no_stack_is_ready_to_be_made() -> None:
     aws = Stubbed()
     aws.no_stack()
-    assert ready(aws, ask=None) == (None, [])
+    assert ready(aws, ask=None) == (Ready(None), [])
 
 
 def test_what_is_left_of_a_change_set_that_nobody_executed_is_used() -> None:
     aws = Stubbed()
     aws.stack("REVIEW_IN_PROGRESS", Parameters=[])
-    assert ready(aws, ask=None) == (None, [])
+    assert ready(aws, ask=None) == (Ready(None), [])
 
 
 def test_a_stack_of_somebody_else_s_is_never_touched() -> None:
@@ -95,7 +94,7 @@ def test_what_is_in_progress_is_waited_for_with_its_events() -> None:
     aws.events(before, ("imgpipe", "UPDATE_IN_PROGRESS"))
     aws.events(before, ("imgpipe", "UPDATE_IN_PROGRESS"), ("Queue", "UPDATE_COMPLETE"), ("imgpipe", "UPDATE_COMPLETE"))
     aws.stack("UPDATE_COMPLETE")
-    stack, events = ready(aws, ask=None)
+    (stack, _), events = ready(aws, ask=None)
     assert stack
     assert events[0] == Waiting("UPDATE_IN_PROGRESS")
     assert told(events) == ["imgpipe UPDATE_IN_PROGRESS", "Queue UPDATE_COMPLETE", "imgpipe UPDATE_COMPLETE"]
@@ -107,7 +106,7 @@ def test_what_ends_between_two_looks_is_not_waited_for_any_more() -> None:
     aws.events(("imgpipe", "UPDATE_IN_PROGRESS"), ("imgpipe", "UPDATE_COMPLETE"))
     aws.stack("UPDATE_COMPLETE")
     aws.stack("UPDATE_COMPLETE")
-    stack, events = ready(aws, ask=None)
+    (stack, _), events = ready(aws, ask=None)
     assert stack
     assert events == []
 
@@ -120,9 +119,9 @@ def test_a_stack_that_can_only_be_deleted_is_deleted_and_made_anew(status: str) 
     aws.answer("delete_stack", StackName=STACK_ID)
     aws.events(("imgpipe", status), ("imgpipe", "DELETE_IN_PROGRESS"), ("imgpipe", "DELETE_COMPLETE"))
     aws.no_stack()
-    stack, events = ready(aws)
-    assert stack is None
-    assert events[0] == Step("delete")
+    (stack, former), events = ready(aws)
+    assert (stack, former and former.status) == (None, status)
+    assert events[:2] == [Step("delete"), Executing("delete")]
 
 
 def test_a_stack_is_not_deleted_where_the_person_says_no() -> None:
@@ -166,6 +165,6 @@ def test_a_rollback_that_failed_is_rolled_back_to_the_end() -> None:
         ("imgpipe", "UPDATE_ROLLBACK_COMPLETE"),
     )
     aws.stack("UPDATE_ROLLBACK_COMPLETE")
-    stack, events = ready(aws)
+    (stack, _), events = ready(aws)
     assert stack
-    assert events[0] == Step("roll back")
+    assert events[:2] == [Step("roll back"), Executing("roll back")]

@@ -8,9 +8,10 @@ import pytest
 from botocore.stub import ANY, Stubber
 from stack_account import CATALOG, DESTINATION, SOURCE, Account
 
+from imgpipe.deploy import kept as kept_data
 from imgpipe.errors import StackError
 from imgpipe.remote import holdings
-from imgpipe.remote.destroy import Deleted, Emptied, Lifted, Plan, Step, carry_out, prepare
+from imgpipe.remote.destroy import Deleted, Deleting, Emptied, Lifted, Plan, Step, carry_out, prepare
 from imgpipe.remote.holdings import Holding, Size, names
 
 STACK_ID = "arn:aws:cloudformation:eu-central-1:123456789012:stack/imgpipe/1b2c"
@@ -29,9 +30,28 @@ def make_table(account: Account, *, protected: bool = False) -> None:
     account.client("dynamodb").create_table(
         TableName=CATALOG,
         KeySchema=[{"AttributeName": "key", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "key", "AttributeType": "S"}],
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("key", "shard", "feed")],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "feed",
+                "KeySchema": [
+                    {"AttributeName": "shard", "KeyType": "HASH"},
+                    {"AttributeName": "feed", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
         BillingMode="PAY_PER_REQUEST",
         DeletionProtectionEnabled=protected,
+    )
+
+
+def make_foreign_table(account: Account, key: str) -> None:
+    account.client("dynamodb").create_table(
+        TableName=CATALOG,
+        KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
     )
 
 
@@ -104,6 +124,36 @@ def test_kept_data_is_deleted_to_the_last_version_also_where_the_stack_is_gone(k
     assert kept.buckets() == set()
     assert kept.client("dynamodb").list_tables()["TableNames"] == []
     assert plan(kept, delete_data=True).is_empty
+
+
+@pytest.mark.parametrize("key", ["sku", "key"])
+def test_a_table_of_somebody_else_s_is_left_alone_and_named_by_a_deployment(key: str, account: Account) -> None:
+    make_foreign_table(account, key)
+    told = plan(account, delete_data=True)
+    assert (told.holdings, told.is_empty) == ((), True)
+    with pytest.raises(StackError, match=rf"somebody else's .*{CATALOG}\. .*--stack"):
+        kept_data.refuse(account.session, "imgpipe")
+    assert account.client("dynamodb").list_tables()["TableNames"] == [CATALOG]
+
+
+@pytest.mark.parametrize(
+    ("tags", "ours"),
+    [
+        ({"aws:cloudformation:stack-name": "imgpipe", "aws:cloudformation:logical-id": "SourceBucket"}, True),
+        ({"team": "pictures"}, True),
+        ({"aws:cloudformation:stack-name": "shop", "aws:cloudformation:logical-id": "SourceBucket"}, False),
+        ({"aws:cloudformation:stack-name": "imgpipe", "aws:cloudformation:logical-id": "Orders"}, False),
+    ],
+)
+def test_a_bucket_that_cloudformation_made_for_something_else_is_left_alone(
+    tags: dict[str, str], ours: bool, account: Account, s3: Stubber
+) -> None:
+    s3.add_response("head_bucket", {})
+    s3.add_response("get_bucket_tagging", {"TagSet": [{"Key": name, "Value": tags[name]} for name in tags]})
+    if ours:
+        s3.add_response("list_object_versions", page(0, 1, more=False))
+    s3.add_client_error("head_bucket", "404")
+    assert [holding.name for holding in plan(account, delete_data=True).holdings] == [SOURCE] * ours
 
 
 def test_kept_data_alone_is_nothing_to_do(kept: Account) -> None:
@@ -186,6 +236,7 @@ def test_a_bucket_that_went_meanwhile_is_gone(account: Account, s3: Stubber) -> 
 def test_a_large_bucket_is_measured_by_what_s3_counted_and_when(account: Account, s3: Stubber) -> None:
     day = datetime(2026, 11, 21, tzinfo=UTC)
     s3.add_response("head_bucket", {})
+    s3.add_client_error("get_bucket_tagging", "NoSuchTagSet")
     for number in range(holdings.LISTED):
         s3.add_response("list_object_versions", page(1000 * number, 1000, more=True))
     s3.add_client_error("head_bucket", "404")
@@ -203,6 +254,7 @@ def test_a_large_bucket_is_measured_by_what_s3_counted_and_when(account: Account
 
 def test_a_large_bucket_that_was_not_counted_yet_holds_at_least_what_was_listed(account: Account, s3: Stubber) -> None:
     s3.add_response("head_bucket", {})
+    s3.add_client_error("get_bucket_tagging", "NoSuchTagSet")
     for number in range(holdings.LISTED):
         s3.add_response("list_object_versions", page(1000 * number, 1000, more=True))
     s3.add_client_error("head_bucket", "404")
@@ -287,7 +339,29 @@ def test_a_deletion_that_goes_on_is_joined_and_not_begun_again(account: Account)
         cloudformation.add_response("describe_stacks", described("DELETE_COMPLETE"))
         told = plan(account)
         assert told.is_underway
-        assert run(account, told)[-1] == Deleted("stack", "imgpipe")
+        steps = run(account, told)
+        assert (steps[0], steps[-1]) == (Deleting("imgpipe"), Deleted("stack", "imgpipe"))
+        cloudformation.assert_no_pending_responses()
+
+
+@pytest.mark.parametrize(
+    ("change_set", "ours"), [("imgpipe-0a1b", True), (None, True), ("awscli-cloudformation", False)]
+)
+def test_what_a_killed_deployment_left_under_review_can_be_removed(
+    change_set: str | None, ours: bool, account: Account
+) -> None:
+    summaries = [{"ChangeSetName": change_set}] if change_set else []
+    review = described("REVIEW_IN_PROGRESS", Parameters=[])
+    with Stubber(account.session.client("cloudformation")) as cloudformation:
+        cloudformation.add_response("describe_stacks", review)
+        cloudformation.add_response("list_change_sets", {"Summaries": summaries})
+        if ours:
+            cloudformation.add_response("describe_stack_events", {"StackEvents": []})
+            cloudformation.add_response("delete_stack", {}, {"StackName": STACK_ID})
+            assert run(account, plan(account)) == [Deleted("stack", "imgpipe")]
+        else:
+            with pytest.raises(StackError, match="not one of imgpipe's"):
+                plan(account)
         cloudformation.assert_no_pending_responses()
 
 

@@ -101,6 +101,35 @@ def test_outages_are_told_once_each_with_their_number(account: Account) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("report", "message"),
+    [
+        ({"status": "success"}, None),
+        ({"status": "timeout", "errorType": "Sandbox.Timedout"}, "The function ran into its time limit."),
+        ({"status": "failure"}, "Lambda itself failed to run the function."),
+        ({"status": "error", "errorType": "Runtime.ExitError"}, "The function failed: Runtime.ExitError."),
+        (
+            {
+                "status": "error",
+                "errorType": "Runtime.ExitError",
+                "metrics": {"memorySizeMB": 512, "maxMemoryUsedMB": 512},
+            },
+            "The function ran out of its 512 MB of memory.",
+        ),
+    ],
+)
+def test_a_worker_that_could_log_nothing_is_told_by_lambda_s_report(
+    report: dict[str, object], message: str | None, account: Account
+) -> None:
+    group = account.make_stack()["ProcessorLogGroup"]
+    logs = account.client("logs")
+    logs.create_log_stream(logGroupName=group, logStreamName="one")
+    now = int(time.time() * 1000)
+    line = json.dumps({"time": rfc3339(now / 1000), "type": "platform.report", "record": {"requestId": "1"} | report})
+    logs.put_log_events(logGroupName=group, logStreamName="one", logEvents=[{"timestamp": now, "message": line}])
+    assert state(account).outages == ((Outage(message, 1, rfc3339(now / 1000)),) if message else ())
+
+
 @pytest.mark.parametrize(("here", "same"), [("0" * 16, True), ("1" * 16, False)])
 def test_the_recipe_here_is_compared_with_the_deployed_one(here: str, same: bool, account: Account) -> None:
     account.make_stack()
