@@ -7,6 +7,7 @@
     feed       every claim on the way; sorted by `updated`, spread over SHARDS partitions
     expires    on `deleted` records alone: when the table may forget them, in seconds since the epoch
 
+Expressions name attributes by aliases alone (#NAME): `shard`, `key` and `status` are among DynamoDB's reserved words.
 The low-level client is given, and nothing here imports the SDK, whose resources would cost each start of a function.
 """
 
@@ -20,7 +21,7 @@ import msgspec
 from msgspec import Struct
 
 from imgpipe.errors import Conflict
-from imgpipe.worker.ports import Entry, Page, Record, Status
+from imgpipe.worker.ports import Entry, Page, Record, Settled
 
 INDEX: Final = "feed"
 SHARDS: Final = 16
@@ -28,8 +29,9 @@ SHARDS: Final = 16
 DELETED_DAYS: Final = 30
 _LONGEST_SORT_KEY: Final = 1024
 """UTF-8 bytes ("Quotas"): a key as long as S3 allows does not fit behind a time."""
+_FIRST: Final = " "
 _LAST: Final = "\U0010ffff"
-"""Sorts behind every time and every key."""
+"""Sort before and behind every time."""
 
 Item = Mapping[str, Mapping[str, Any]]
 """Attributes by name, each as {type: value}."""
@@ -50,14 +52,15 @@ class DynamoDBCatalog:
 
     def put(self, record: Record, revision: int | None) -> int:
         item = to_item(record, (revision or 0) + 1, self._clock())
-        condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(revision)"}
+        condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(#revision)"}
         if revision is not None:
             condition = {
-                "ConditionExpression": "revision = :read",
+                "ConditionExpression": "#revision = :read",
                 "ExpressionAttributeValues": {":read": {"N": str(revision)}},
             }
+        names = {"#revision": "revision"}
         try:
-            self._client.put_item(TableName=self._table, Item=item, **condition)
+            self._client.put_item(TableName=self._table, Item=item, ExpressionAttributeNames=names, **condition)
         except self._client.exceptions.ConditionalCheckFailedException:
             stored = self.get(record.key)
             if stored and stored.record == record:
@@ -72,9 +75,13 @@ class DynamoDBCatalog:
         cursor: str | None = None,
         since: str | None = None,
         prefix: str | None = None,
-        status: Status | None = None,
+        status: Settled | None = None,
     ) -> Page:
-        query = self._query(limit, cursor, since, prefix, status)
+        oldest, newest = since or _FIRST, cursor or _LAST
+        # DynamoDB refuses such a range. Python compares as UTF-8 sorts.
+        if oldest > newest:
+            return Page((), None)
+        query = self._query(limit, oldest, newest, prefix, status)
         with ThreadPoolExecutor(SHARDS) as pool:
             reads = list(pool.map(lambda shard: self._read(query, shard), map(_shard_name, range(SHARDS))))
         # Behind the newest place where a shard's reading stopped, what it holds is not known yet.
@@ -87,18 +94,11 @@ class DynamoDBCatalog:
         return Page(tuple(map(to_record, found)), floor or None)
 
     def _query(
-        self, limit: int, cursor: str | None, since: str | None, prefix: str | None, status: Status | None
+        self, limit: int, oldest: str, newest: str, prefix: str | None, status: Settled | None
     ) -> dict[str, Any]:
-        values = {":from": {"S": since or " "}, ":to": {"S": cursor or _LAST}}
-        query: dict[str, Any] = {
-            "TableName": self._table,
-            "IndexName": INDEX,
-            "KeyConditionExpression": "shard = :shard AND feed BETWEEN :from AND :to",
-            "ScanIndexForward": False,
-            "Limit": limit + 1,
-            "ExpressionAttributeValues": values,
-        }
-        filters, names = [], {}
+        names = {"#shard": "shard", "#feed": "feed"}
+        values = {":oldest": {"S": oldest}, ":newest": {"S": newest}}
+        filters = []
         if prefix:
             filters.append("begins_with(#key, :prefix)")
             names["#key"] = "key"
@@ -107,9 +107,16 @@ class DynamoDBCatalog:
             filters.append("#status = :status")
             names["#status"] = "status"
             values[":status"] = {"S": status}
-        if filters:
-            query |= {"FilterExpression": " AND ".join(filters), "ExpressionAttributeNames": names}
-        return query
+        query: dict[str, Any] = {
+            "TableName": self._table,
+            "IndexName": INDEX,
+            "KeyConditionExpression": "#shard = :shard AND #feed BETWEEN :oldest AND :newest",
+            "ScanIndexForward": False,
+            "Limit": limit + 1,
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": values,
+        }
+        return query | {"FilterExpression": " AND ".join(filters)} if filters else query
 
     def _read(self, query: dict[str, Any], shard: str) -> "_Read":
         values = query["ExpressionAttributeValues"] | {":shard": {"S": shard}}

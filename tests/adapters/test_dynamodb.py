@@ -1,6 +1,7 @@
 """The DynamoDB catalog keeps the contract, and its items hold what the table's index and expiry need."""
 
 import random
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from contract import CatalogContract, record
 from hypothesis import given
 from hypothesis import strategies as st
+from moto.dynamodb.parsing.reserved_keywords import ReservedKeywords
 from moto_cases import answer, aws, client, make_table, server
 from msgspec.structs import replace
 
@@ -105,6 +107,27 @@ def test_gets_are_strongly_consistent(dynamodb: Any, catalog: DynamoDBCatalog) -
     assert asked == [True]
 
 
+def test_every_attribute_in_an_expression_is_an_alias(dynamodb: Any, catalog: DynamoDBCatalog) -> None:
+    """DynamoDB refuses reserved words as names, in conditions on keys too, where moto lets them pass."""
+    sent: dict[str, list[str]] = {}
+
+    def walk(params: dict[str, Any], model: Any, **_: Any) -> None:
+        text = " ".join(value for name, value in params.items() if name.endswith("Expression"))
+        words = re.findall(r"[#:]?\w+", text)
+        sent.setdefault(model.name, []).extend(words)
+        assert {word for word in words if word[0] == "#"} == params.get("ExpressionAttributeNames", {}).keys()
+        assert {word for word in words if word[0] == ":"} == params.get("ExpressionAttributeValues", {}).keys()
+
+    dynamodb.meta.events.register("provide-client-params.dynamodb", walk)
+    revision = catalog.put(record(), None)
+    catalog.put(record(status="failed"), revision)
+    catalog.page(5, cursor=rfc3339(NOW), since=rfc3339(0), prefix="a/", status="failed")
+    assert {name for name, words in sent.items() if words} == {"PutItem", "Query"}
+    plain = {word for words in sent.values() for word in words if word[0] not in "#:"}
+    assert plain == {"AND", "BETWEEN", "attribute_not_exists", "begins_with"}
+    assert {word.upper() for word in plain}.intersection(ReservedKeywords.get_reserved_keywords()) == {"AND", "BETWEEN"}
+
+
 def test_a_put_that_the_client_repeats_by_itself_succeeds(dynamodb: Any, catalog: DynamoDBCatalog) -> None:
     """The first answer is lost on its way; the second says that the record had changed, by the first."""
     lost = iter([True])
@@ -176,6 +199,18 @@ def test_a_feed_can_be_narrowed(feed: Feed, limit: int) -> None:
     assert feed.walk(limit, status="failed", prefix="a/", since=newest[20].updated) == [
         found for found in newest[:21] if found.status == "failed" and found.key.startswith("a/")
     ]
+
+
+def test_a_page_before_the_first_moment_is_empty(feed: Feed) -> None:
+    """DynamoDB refuses a range whose end comes before its beginning."""
+    feed.catalog._client.meta.events.register("provide-client-params.dynamodb.Query", _in_order)
+    cursor = feed.catalog.page(5).cursor
+    assert feed.catalog.page(5, cursor=cursor, since=rfc3339(NOW + 1)) == ((), None)
+
+
+def _in_order(params: dict[str, Any], **_: Any) -> None:
+    values = params["ExpressionAttributeValues"]
+    assert values[":oldest"]["S"].encode() <= values[":newest"]["S"].encode()
 
 
 def test_a_page_does_not_repeat_what_comes_between(feed: Feed) -> None:
