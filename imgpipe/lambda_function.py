@@ -28,13 +28,17 @@ _LATE: Final = 3.0
 """Seconds before the invocation's end in which a lease is released: one request, and one repetition."""
 _STORE: Final = 5.0
 """Seconds that are left, when rendering has to end, to store what was rendered."""
-_CONFIG: Final = {
-    "retries": {"mode": "standard", "total_max_attempts": 4},
+_PATIENT: Final[Mapping[str, Any]] = {
     "connect_timeout": 2,
     "read_timeout": 10,
-    "tcp_keepalive": True,
-    "max_pool_connections": SHARDS,
+    "retries": {"mode": "standard", "total_max_attempts": 4},
 }
+_PROMPT: Final[Mapping[str, Any]] = {
+    "connect_timeout": 1,
+    "read_timeout": 2,
+    "retries": {"mode": "standard", "total_max_attempts": 2},
+}
+"""How long clients of `process` and of `api` wait, in seconds: `api` has to answer within its ten."""
 
 if "AWS_LAMBDA_LOG_LEVEL" not in os.environ:
     logging.getLogger("imgpipe").setLevel(logging.INFO)
@@ -59,10 +63,10 @@ def _processor() -> Handler:
     from imgpipe.worker.memory import Memory
 
     recipe = _recipe()
-    s3 = _s3()
+    s3 = _s3(_PATIENT)
     sources = S3Store(s3, os.environ["IMGPIPE_SOURCE_BUCKET"])
     renditions = S3Store(s3, os.environ["IMGPIPE_DESTINATION_BUCKET"])
-    catalog = _catalog()
+    catalog = _catalog(_PATIENT)
     render = pipeline.render
     if mebibytes := os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"):
         memory = Memory(int(mebibytes) * 1.048576)
@@ -83,6 +87,7 @@ def _processor() -> Handler:
                     lease=remaining + _LEASE_AFTER,
                     report=journal.report,
                     on_error=journal.outage,
+                    on_nothing=journal.nothing,
                     render=deadline.render,
                 )
         except Late:
@@ -98,19 +103,20 @@ def _api() -> Handler:
     from imgpipe.worker.api import Ports, respond
 
     source_bucket = os.environ["IMGPIPE_SOURCE_BUCKET"]
-    s3 = _s3()
+    s3 = _s3(_PROMPT)
     uploads = S3Presigner(s3, source_bucket)
-    catalog = _catalog()
+    catalog = _catalog(_PROMPT)
     ports = Ports(
         recipe=_recipe(),
         source_bucket=source_bucket,
+        region=s3.meta.region_name,
         sources=S3Store(s3, source_bucket),
         catalog=catalog,
         feed=catalog,
         uploads=uploads,
         source_links=uploads,
         rendition_links=S3Presigner(s3, os.environ["IMGPIPE_DESTINATION_BUCKET"]),
-        queue=SqsQueue(_client("sqs"), os.environ["IMGPIPE_QUEUE_URL"]),
+        queue=SqsQueue(_client("sqs", _PROMPT), os.environ["IMGPIPE_QUEUE_URL"]),
     )
 
     def handler(event: Mapping[str, Any], context: Any) -> Mapping[str, Any]:
@@ -124,23 +130,25 @@ def _recipe() -> Recipe:
     return recipe_file.load(Path(os.environ["LAMBDA_TASK_ROOT"], recipe_file.NAME))
 
 
-def _client(service: str, **config: Any) -> Any:
-    return _session.create_client(service, config=Config(**_CONFIG, **config))
+def _client(service: str, waits: Mapping[str, Any], **config: Any) -> Any:
+    config |= {"tcp_keepalive": True, "max_pool_connections": SHARDS}
+    return _session.create_client(service, config=Config(**waits, **config))
 
 
-def _s3() -> Any:
+def _s3(waits: Mapping[str, Any]) -> Any:
     """A client that signs for the region's own host: the global one redirects, and cannot for a POST."""
     elsewhere = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     style = "auto" if elsewhere else "virtual"
     return _client(
         "s3",
+        waits,
         signature_version="s3v4",
         s3={"addressing_style": style, "us_east_1_regional_endpoint": "regional"},
     )
 
 
-def _catalog() -> DynamoDBCatalog:
-    return DynamoDBCatalog(_client("dynamodb"), os.environ["IMGPIPE_CATALOG_TABLE"])
+def _catalog(waits: Mapping[str, Any]) -> DynamoDBCatalog:
+    return DynamoDBCatalog(_client("dynamodb", waits), os.environ["IMGPIPE_CATALOG_TABLE"])
 
 
 match os.environ.get("_HANDLER", "").rpartition(".")[2]:

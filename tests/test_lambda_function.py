@@ -210,12 +210,18 @@ def test_a_put_that_was_removed_is_believed_at_once_by_its_delete_marker(stack: 
     assert stack.record().status == "deleted"
 
 
-def test_a_put_that_is_not_to_be_seen_is_believed_gone_from_the_third_receive(stack: Stack) -> None:
+def test_a_put_that_is_not_to_be_seen_is_believed_gone_from_the_third_receive(
+    stack: Stack, caplog: pytest.LogCaptureFixture
+) -> None:
     event = envelope(stack.source, "never.jpg", message_id="m1")
     attributes = event["Records"][0]["attributes"]
     for receives, failed in ((1, ["m1"]), (2, ["m1"]), (3, []), (4, [])):
+        caplog.clear()
         attributes["ApproximateReceiveCount"] = str(receives)
-        assert stack.process(event) == failed
+        with caplog.at_level(logging.INFO, "imgpipe"):
+            assert stack.process(event) == failed
+        (line,) = [vars(line) for line in caplog.records if line.name == "imgpipe"]
+        assert ("never.jpg" in line["message"], line["receives"]) == (True, receives)
 
 
 def test_a_folder_made_in_the_console_is_ignored(stack: Stack) -> None:
@@ -293,13 +299,23 @@ def test_a_worker_that_still_works_is_left_alone(stack: Stack) -> None:
     assert stack.record().claim == claim
 
 
-def test_what_cannot_be_rendered_in_time_fails_with_a_code(stack: Stack) -> None:
-    stack.put(photo(6000, 4000, format="PNG"))
-    assert stack.process(stack.event(), seconds=8.02) == []
+def test_what_cannot_be_rendered_in_time_fails_with_a_code(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imgpipe.core.pipeline.render", lambda data, recipe: time.sleep(60))
+    stack.put(photo())
+    assert stack.process(stack.event(), seconds=9.5) == []
     record = stack.record()
     assert record.error
     assert (record.status, record.error.code) == ("failed", "deadline")
     assert stack.renditions() == {}
+
+
+def test_an_image_that_no_time_was_left_for_comes_again_and_is_no_strike(stack: Stack) -> None:
+    stack.put(photo(3000, 2000))
+    event = stack.event()
+    assert stack.process(event, seconds=5) == [event["Records"][0]["messageId"]]
+    claim = stack.record().claim
+    assert isinstance(claim, Claim)
+    assert (claim.ends, claim.strikes) == (None, 0)
 
 
 def test_what_s3_delays_until_the_deadline_comes_again_and_is_no_strike(
@@ -420,7 +436,7 @@ def test_uploads_and_links_go_to_the_regions_own_host(
 ) -> None:
     monkeypatch.delenv("AWS_ENDPOINT_URL")
     monkeypatch.setenv("AWS_DEFAULT_REGION", region)
-    presigner = S3Presigner(stack.function._s3(), "photos")
+    presigner = S3Presigner(stack.function._s3({}), "photos")
     host = f"https://photos.s3.{region}.amazonaws.com/"
     assert presigner.form("a.jpg", "image/jpeg", 1, None, 60).url == host
     assert presigner.link("a.jpg", "image/jpeg", 60).startswith(f"{host}a.jpg?")
@@ -450,3 +466,16 @@ def test_an_outage_of_the_table_is_the_servers_fault(stack: Stack, caplog: pytes
     assert "Denied" not in made["body"]
     (line,) = [line for line in caplog.records if line.name == "imgpipe"]
     assert line.exc_info
+
+
+def test_the_api_is_prompt_with_every_service(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = []
+    create = stack.function._session.create_client
+
+    def note(service: str, config: Any) -> Any:
+        waits.append({name: getattr(config, name) for name in stack.function._PROMPT})
+        return create(service, config=config)
+
+    monkeypatch.setattr(stack.function._session, "create_client", note)
+    stack.function._api.__wrapped__()
+    assert waits == [stack.function._PROMPT] * 3

@@ -5,6 +5,7 @@ Bytes never pass through it: it hands out presigned uploads and links. Who may c
 
 import base64
 import json
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from imgpipe.core.recipe import Recipe
 from imgpipe.core.recipe_file import document
 from imgpipe.worker.events import notification
 from imgpipe.worker.ids import to_id, to_key
-from imgpipe.worker.ports import Catalog, Feed, Links, Queue, Record, Status, Store, Uploads, rfc3339
+from imgpipe.worker.ports import Catalog, Feed, Links, Queue, Record, Settled, Store, Uploads, rfc3339
 from imgpipe.worker.problems import MEDIA_TYPE, Problem
 from imgpipe.worker.uploads import Upload, check, new_key
 
@@ -26,14 +27,16 @@ UPLOAD_SECONDS: Final = 300
 LINK_SECONDS: Final = 900
 PAGE: Final = 50
 """Records of one page."""
+_CURSOR: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z#.", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Ports:
-    """What the API needs of the world. `source_bucket` is its name, for messages that look like S3's."""
+    """What the API needs of the world. `source_bucket` and `region` are names, for messages that look like S3's."""
 
     recipe: Recipe
     source_bucket: str
+    region: str
     sources: Store
     catalog: Catalog
     feed: Feed
@@ -143,7 +146,8 @@ def delete_image(request: Request, ports: Ports) -> Answer:
 
 def reprocess_image(request: Request, ports: Ports) -> Answer:
     _check_source(request.key, ports)
-    ports.queue.send(json.dumps(notification(ports.source_bucket, request.key, force=True)))
+    message = notification(ports.source_bucket, request.key, region=ports.region, force=True)
+    ports.queue.send(json.dumps(message))
     return Answer(202, {"id": to_id(request.key), "key": request.key})
 
 
@@ -219,10 +223,15 @@ def _not_found(detail: str) -> Problem:
 
 
 def _cursor(text: str | None) -> str | None:
+    if not text:
+        return None
     try:
-        return to_key(text) if text else None
+        cursor = to_key(text)
     except ValueError:
-        raise Problem("bad_request", f"The cursor {text!r} is none.", "Take it from the page before.") from None
+        cursor = ""
+    if not _CURSOR.match(cursor):
+        raise Problem("bad_request", f"The cursor {text!r} is none.", "Take it from the page before.")
+    return cursor
 
 
 def _since(text: str | None) -> str | None:
@@ -234,9 +243,10 @@ def _since(text: str | None) -> str | None:
         raise Problem("bad_request", f"The time {text!r} cannot be read.", remedy) from None
 
 
-def _status(text: str | None) -> Status | None:
+def _status(text: str | None) -> Settled | None:
     try:
-        return msgspec.convert(text, Status) if text else None
+        return msgspec.convert(text, Settled) if text else None
     except msgspec.ValidationError:
-        known = ", ".join(get_args(Status))
-        raise Problem("bad_request", f"There is no status {text!r}.", f"Use one of {known}.") from None
+        *known, last = get_args(Settled)
+        remedy = f"Use {', '.join(known)} or {last}."
+        raise Problem("bad_request", f"No image is listed as {text!r}.", remedy) from None

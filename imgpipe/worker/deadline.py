@@ -1,4 +1,4 @@
-"""The end of a worker's time: rendering that goes on until then has failed, and what waits until then comes again.
+"""The end of a worker's time: rendering that had its share of it has failed, and whatever else goes on comes again.
 
 A signal ends the work, so only the main thread has deadlines, and code in C is not ended before it returns: where the
 process is ended first, that counts as a death at the image.
@@ -14,11 +14,13 @@ from typing import Final, Self
 
 from imgpipe.core import pipeline
 from imgpipe.core.recipe import Recipe
-from imgpipe.errors import ImageError
+from imgpipe.errors import ImageError, Retry
 from imgpipe.worker.process import Render
 
 _AGAIN: Final = 0.5
 """Seconds after which rendering is ended once more, where a library swallowed the first try."""
+_FAIR: Final = 0.5
+"""The share of its seconds that rendering has had when it is the image's fault, and not a slow store's."""
 
 
 class Late(BaseException):
@@ -29,7 +31,7 @@ class Deadline:
     """From now on `render` may render for `render_seconds`, and whatever else is done ends after `seconds`, by Late.
 
     `seconds` should leave time for a claim to be released, and be so much longer than `render_seconds` that what was
-    rendered in time is stored in time. To be entered once.
+    rendered in time is stored in time. To be entered once; all images in it share its time.
     """
 
     def __init__(self, seconds: float, render_seconds: float, render: Render = pipeline.render) -> None:
@@ -51,7 +53,9 @@ class Deadline:
         signal.signal(signal.SIGALRM, self._before)
 
     def render(self, data: bytes, recipe: Recipe) -> pipeline.Rendering:
-        """As `pipeline.render`. Raises ImageError (`deadline`) too, here or while the outputs are iterated."""
+        """As `pipeline.render`. Raises ImageError (`deadline`) too, here or while the outputs are iterated, or Retry
+        where something else took the time."""
+        self._spent = 0.0
         with self._rendering():
             rendering = self._render(data, recipe)
         return replace(rendering, outputs=self._outputs(rendering.outputs))
@@ -66,15 +70,18 @@ class Deadline:
 
     @contextmanager
     def _rendering(self) -> Iterator[None]:
+        began = monotonic()
         try:
             _set(self._render_ends, _AGAIN)
             try:
                 yield
             finally:
                 _set(self._ends)
+                self._spent += monotonic() - began
         except Late:
-            message = f"Reading and rendering it was not done after {self._seconds:.0f} seconds."
-            raise ImageError("deadline", message) from None
+            if self._spent < _FAIR * self._seconds or self._seconds <= 0:
+                raise Retry(f"only {self._spent:.1f} seconds were left to render it") from None
+            raise ImageError("deadline", f"Rendering it was not done after {self._spent:.0f} seconds.") from None
 
 
 def _set(ends: float, again: float = 0) -> None:

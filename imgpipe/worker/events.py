@@ -3,9 +3,9 @@
 An event means only "look at this key": to which version and in which order it happened is not read from it, since S3
 delivers more than once and in any order ("Event notification types and destinations"). That something was put only
 makes a worker look again where it finds nothing: for up to 15 minutes after versioning was first enabled, S3 may not
-find what was just put ("How S3 Versioning works"), and the second delay of the queue outlasts that. A job that is to be
-done even where its source is up to date carries `"imgpipe": {"force": true}` beside the record's `s3`, which S3 never
-sends.
+find what was just put ("How S3 Versioning works"), and two of the queue's delays, each its visibility timeout, outlast
+that. A job that is to be done even where its source is up to date carries `"imgpipe": {"force": true}` beside the
+record's `s3`, which S3 never sends.
 """
 
 import json
@@ -21,6 +21,8 @@ from imgpipe.worker.ports import rfc3339
 
 BELIEVED: Final = 3
 """From which receive on a message that something was put expects it no longer."""
+_REGION: Final = "us-east-1"
+"""Of what no region's S3 or queue sends."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,9 @@ def messages(event: Mapping[str, Any]) -> Iterator[Message]:
         raise MessageError("The event is no batch from a queue.", "Call the function through its queue.") from error
 
 
-def notification(bucket: str, key: str, *, removed: bool = False, force: bool = False) -> dict[str, Any]:
+def notification(
+    bucket: str, key: str, *, region: str = _REGION, removed: bool = False, force: bool = False
+) -> dict[str, Any]:
     """What S3 sends to a queue when `key` was put or removed ("Event message structure", version 2.1).
 
     `size` and `eTag` are left out: what the source is now, a worker asks the store.
@@ -82,7 +86,7 @@ def notification(bucket: str, key: str, *, removed: bool = False, force: bool = 
     record: dict[str, Any] = {
         "eventVersion": "2.1",
         "eventSource": "aws:s3",
-        "awsRegion": "us-east-1",
+        "awsRegion": region,
         "eventTime": rfc3339(now / 1e9),
         "eventName": "ObjectRemoved:Delete" if removed else "ObjectCreated:Put",
         "userIdentity": {"principalId": "imgpipe"},
@@ -123,16 +127,19 @@ def envelope(
                 },
                 "messageAttributes": {},
                 "eventSource": "aws:sqs",
-                "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:imgpipe",
-                "awsRegion": "us-east-1",
+                "eventSourceARN": f"arn:aws:sqs:{_REGION}:000000000000:imgpipe",
+                "awsRegion": _REGION,
             }
         ]
     }
 
 
 def _job(record: Mapping[str, Any], receives: int) -> Job:
+    key = unquote_plus(record["s3"]["object"]["key"])
+    if not key:
+        raise ValueError("S3 has no empty keys")
     return Job(
-        key=unquote_plus(record["s3"]["object"]["key"]),
+        key=key,
         force=bool(record.get("imgpipe", {}).get("force", False)),
         expected=receives < BELIEVED and str(record.get("eventName")).startswith("ObjectCreated:"),
     )

@@ -10,11 +10,14 @@ from typing import Any
 from imgpipe.core import pipeline
 from imgpipe.core.recipe import Recipe
 from imgpipe.worker.claims import Clock
-from imgpipe.worker.events import Message, messages
+from imgpipe.worker.events import Job, Message, messages
 from imgpipe.worker.ports import Catalog, Record, Store
 from imgpipe.worker.process import Render, process
 
 Answer = dict[str, list[dict[str, str]]]
+
+
+def _ignore(*_: object) -> None: ...
 
 
 def handle(
@@ -27,10 +30,12 @@ def handle(
     lease: float,
     report: Callable[[Record], None],
     on_error: Callable[[Message, Exception], None],
+    on_nothing: Callable[[Message, Job], None] = _ignore,
     clock: Clock = time.time,
     render: Render = pipeline.render,
 ) -> Answer:
-    """Do every job of every message; `report` gets each record that is up to date now, `on_error` each job's exception.
+    """Do every job of every message; `report` gets each record that is up to date now, `on_error` each job's exception,
+    `on_nothing` each job at whose key nothing lies and of which nothing is known.
 
     `lease` is in seconds. Raises MessageError where the event as a whole is no batch.
     """
@@ -51,6 +56,8 @@ def handle(
                 record = process(job, sources, renditions, catalog, recipe, lease=lease, clock=clock, render=render)
                 if record:
                     report(record)
+                else:
+                    on_nothing(message, job)
             except Exception as error:
                 fail(message, error)
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}

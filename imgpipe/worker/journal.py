@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from imgpipe.errors import ImgpipeError, Retry
-from imgpipe.worker.events import Message
+from imgpipe.worker.events import Job, Message
 from imgpipe.worker.ports import Milliseconds, Record, rfc3339
 
 NAMESPACE: Final = "imgpipe"
@@ -46,6 +46,11 @@ class Journal:
         # What was settled before this request began was only looked at.
         if record.status != "deleted" and record.updated >= self._began:
             sys.stdout.write(json.dumps(_metrics(record, self._stack)) + "\n")
+
+    def nothing(self, message: Message, job: Job) -> None:
+        """Say that a message was in vain."""
+        extra = {"key": job.key, "messageId": message.id, "receives": message.receives}
+        _log.info(f"Nothing lies at {job.key}, and nothing is known of it.", extra=extra | self._request)
 
     def outage(self, message: Message, error: Exception) -> None:
         """Say that a message comes again, and why; where that is no news, without a traceback."""

@@ -18,7 +18,8 @@ def rfc3339(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-Status = Literal["processing", "done", "failed", "deleted"]
+Settled = Literal["done", "failed", "deleted"]
+Status = Literal["processing", Settled]
 
 
 class Rendition(Struct, frozen=True, kw_only=True):
@@ -174,7 +175,8 @@ class Queue(Protocol):
 
 
 class Page(NamedTuple):
-    """Records, newest first, and the cursor after which the next page begins; None where there is no more."""
+    """Records, newest first, and the cursor ("UPDATED#KEY") after which the next page begins; None where there is no
+    more."""
 
     records: tuple[Record, ...]
     cursor: str | None
@@ -190,7 +192,7 @@ class Feed(Protocol):
         cursor: str | None = None,
         since: str | None = None,
         prefix: str | None = None,
-        status: Status | None = None,
+        status: Settled | None = None,
     ) -> Page:
         """At most `limit` records, updated at `since` (RFC 3339, UTC) or later, of keys that begin with `prefix`, of
         one `status`. A page may hold fewer, even none, and still have a next."""

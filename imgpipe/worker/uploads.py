@@ -14,6 +14,8 @@ from imgpipe.worker.problems import Problem
 MEDIA_TYPES: Final = frozenset({*(f"image/{format}" for format in Format), "image/apng", "image/heif"})
 """Nothing that a browser could run, as it runs SVG."""
 _LONGEST_NAME: Final = 100
+_SHA256: Final = re.compile("[A-Za-z0-9+/]{43}=")
+"""In base64."""
 
 
 class Upload(Struct, frozen=True, forbid_unknown_fields=True):
@@ -22,11 +24,11 @@ class Upload(Struct, frozen=True, forbid_unknown_fields=True):
     name: Annotated[str, Meta(min_length=1, max_length=1024)]
     content_type: str
     size: Annotated[int, Meta(ge=0)]
-    checksum: Annotated[str, Meta(pattern=r"^[A-Za-z0-9+/]{43}=\Z")] | None = None
+    checksum: str | None = None
 
 
 def check(upload: Upload, limits: Limits) -> None:
-    """Raise Problem where the recipe's `limits` or the formats that are opened refuse the upload."""
+    """Raise Problem where it is no image that is opened, beyond the recipe's `limits`, or its checksum is none."""
     if upload.content_type not in MEDIA_TYPES:
         allowed = ", ".join(sorted(MEDIA_TYPES))
         detail = f"The content type {upload.content_type!r} is none that is opened."
@@ -34,8 +36,11 @@ def check(upload: Upload, limits: Limits) -> None:
     if upload.size == 0:
         raise Problem("empty", "The file has no bytes.", IMAGE_ERRORS["empty"])
     if upload.size > limits.max_megabytes * 1e6:
-        detail = f"The file has {upload.size / 1e6:.1f} MB; the limit is {limits.max_megabytes:g}."
+        detail = f"The file has {upload.size:,} bytes; the limit is {limits.max_megabytes * 1e6:,.0f}."
         raise Problem("too_many_bytes", detail, IMAGE_ERRORS["too_many_bytes"])
+    if upload.checksum and not _SHA256.fullmatch(upload.checksum):
+        remedy = "Send the file's 32 bytes of SHA-256 in base64, or none."
+        raise Problem("bad_request", f"The checksum {upload.checksum!r} is no SHA-256.", remedy)
 
 
 def new_key(name: str) -> str:

@@ -7,7 +7,9 @@ import pytest
 from template_case import GIVEN, JWT, KEY, TEMPLATE, TEXT, of_type, references, refusals, resources
 
 import imgpipe
+from imgpipe import lambda_function
 from imgpipe.deploy.template import INLINE_BYTES
+from imgpipe.worker import events
 from imgpipe.worker.process import STRIKES
 
 PARAMETERS: dict[str, dict[str, Any]] = TEMPLATE["Parameters"]
@@ -111,9 +113,31 @@ def test_a_message_stays_hidden_longer_than_any_lease(timeout: str) -> None:
     made = resources(ProcessorTimeout=timeout)
     visibility = made["Queue"]["Properties"]["VisibilityTimeout"]
     assert made["Processor"]["Properties"]["Timeout"] == timeout
-    assert visibility == 6 * int(timeout)
+    assert visibility >= 6 * int(timeout)
     assert visibility > int(timeout) + 10
     assert made["LateAlarm"]["Properties"]["Threshold"] > visibility
+
+
+@pytest.mark.parametrize("timeout", PARAMETERS["ProcessorTimeout"]["AllowedValues"])
+def test_what_was_put_is_looked_for_until_s3_surely_shows_it(timeout: str) -> None:
+    """Up to 15 minutes after versioning was enabled ("How S3 Versioning works")."""
+    visibility = resources(ProcessorTimeout=timeout)["Queue"]["Properties"]["VisibilityTimeout"]
+    assert (events.BELIEVED - 1) * visibility > 15 * 60
+
+
+def test_the_api_answers_before_its_time_is_over() -> None:
+    made = resources()
+    seconds = made["ApiFunction"]["Properties"]["Timeout"]
+    attempts = lambda_function._PROMPT["retries"]["total_max_attempts"]
+    waits = attempts * (lambda_function._PROMPT["connect_timeout"] + lambda_function._PROMPT["read_timeout"])
+    pauses = sum(2**before for before in range(attempts - 1))  # at most, by botocore.retries.standard
+    assert waits + pauses < seconds
+    assert 1000 * seconds < made["ApiIntegration"]["Properties"]["TimeoutInMillis"]
+
+
+def test_a_new_account_has_room_for_images_and_calls() -> None:
+    """Its quota of concurrency may be 10."""
+    assert PARAMETERS["MaxConcurrency"]["Default"] <= 5
 
 
 def test_an_image_that_kills_its_workers_is_recorded_before_its_message_is_parked() -> None:
@@ -154,7 +178,6 @@ def test_the_functions_are_told_all_that_they_need() -> None:
     assert both["ApiFunction"]["Environment"]["Variables"].keys() == names | {"IMGPIPE_QUEUE_URL"}
     tables = {function["Environment"]["Variables"]["IMGPIPE_CATALOG_TABLE"]["Fn::Sub"] for function in both.values()}
     assert tables == {made["Catalog"]["Properties"]["TableName"]["Fn::Sub"]}
-    assert made["ApiIntegration"]["Properties"]["TimeoutInMillis"] > 1000 * both["ApiFunction"]["Timeout"]
 
 
 def test_every_log_has_a_group_of_its_own_that_forgets() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from moto_cases import aws, client, make_bucket, make_table
+from moto_cases import REGION, aws, client, make_bucket, make_table
 from msgspec import UNSET
 from msgspec.structs import replace
 from simulation import RECIPES
@@ -51,9 +51,9 @@ class Api:
         self.sources = S3Store(s3, "photos")
         presigner = S3Presigner(s3, "photos")
         self.ports = Ports(
-            recipe=RECIPES[0], source_bucket="photos", sources=self.sources, catalog=self.catalog, feed=self.catalog,
-            uploads=presigner, source_links=presigner, rendition_links=S3Presigner(s3, "made"),
-            queue=SqsQueue(sqs, self.queue),
+            recipe=RECIPES[0], source_bucket="photos", region=REGION, sources=self.sources,
+            catalog=self.catalog, feed=self.catalog, uploads=presigner, source_links=presigner,
+            rendition_links=S3Presigner(s3, "made"), queue=SqsQueue(sqs, self.queue),
         )  # fmt: skip
         self.errors: list[Exception] = []
 
@@ -182,6 +182,7 @@ def test_reprocessing_sends_a_forced_job(api: Api) -> None:
     assert api.ask("POST", f"{IMAGE}/reprocess")[0] == 202
     (sent,) = api.sqs.receive_message(QueueUrl=api.queue)["Messages"]
     assert Message("m1", 3, sent["Body"]).jobs() == (Job(KEY, force=True),)
+    assert json.loads(sent["Body"])["Records"][0]["awsRegion"] == REGION
 
 
 def test_images_are_listed_newest_first_page_by_page(api: Api) -> None:
@@ -198,14 +199,21 @@ def test_images_are_listed_newest_first_page_by_page(api: Api) -> None:
     assert [image["key"] for image in found["images"]] == ["009.jpg", "007.jpg", "005.jpg"]
 
 
+def test_a_page_may_begin_before_what_is_asked_for(api: Api) -> None:
+    cursor = to_id(f"2026-11-22T10:00:00.000Z#{KEY}")
+    assert api.ask("GET", "/images", cursor=cursor, since="2026-11-23") == (200, {"images": [], "cursor": None})
+
+
 @pytest.mark.parametrize(
     "query",
     [
         {"limit": "5"},
         {"status": "lost"},
+        {"status": "processing"},
         {"since": "yesterday"},
         {"since": "0001-01-01T00:00:00+10:00"},
         {"cursor": "?"},
+        {"cursor": "YQ"},
     ],
 )
 def test_a_question_that_cannot_be_answered_is_refused(api: Api, query: dict[str, str]) -> None:

@@ -67,7 +67,7 @@ def test_a_message_may_hold_several_records() -> None:
     "body",
     [
         "", "hello", "null", "[]", "7", "{}", '{"Records": null}', '{"Records": [{}]}', '{"Records": ["s3"]}',
-        '{"Records": [{"s3": {"object": {"key": 5}}}]}',
+        '{"Records": [{"s3": {"object": {"key": 5}}}]}', '{"Records": [{"s3": {"object": {"key": ""}}}]}',
         '{"Records": [{"s3": {"object": {"key": "a"}}, "imgpipe": 1}]}',
     ],
 )  # fmt: skip

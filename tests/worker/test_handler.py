@@ -8,7 +8,7 @@ from simulation import RECIPES, fake_render
 
 from imgpipe.adapters.memory import MemoryCatalog, MemoryStore
 from imgpipe.errors import MessageError
-from imgpipe.worker.events import Message, envelope, notification
+from imgpipe.worker.events import Job, Message, envelope, notification
 from imgpipe.worker.handler import handle
 from imgpipe.worker.ports import Record
 
@@ -29,14 +29,19 @@ class Run:
             self.store.write(f"{name}.jpg", data, "image/jpeg")
         self.reported: list[Record] = []
         self.errors: list[tuple[str, Exception]] = []
+        self.nothing: list[str] = []
         answer = handle(
             event, self.store, Flaky(), MemoryCatalog(), RECIPES[0],
-            lease=100, report=self.reported.append, on_error=self.note, render=fake_render,
+            lease=100, report=self.reported.append, on_error=self.note, on_nothing=self.miss,
+            render=fake_render,
         )  # fmt: skip
         self.failed = [item["itemIdentifier"] for item in answer["batchItemFailures"]]
 
     def note(self, message: Message, error: Exception) -> None:
         self.errors.append((message.id, error))
+
+    def miss(self, message: Message, job: Job) -> None:
+        self.nothing.append(job.key)
 
     @property
     def statuses(self) -> dict[str, str]:
@@ -63,6 +68,7 @@ def test_one_bad_message_never_takes_others_with_it() -> None:
     assert run.failed == ["m2", "m3"]
     assert [(name, type(error)) for name, error in run.errors] == [("m2", MessageError), ("m3", OSError)]
     assert run.statuses == {"good.jpg": "done", "bad.jpg": "failed"}
+    assert run.nothing == ["nowhere.jpg"]
 
 
 def test_every_job_of_a_message_is_tried_and_the_message_comes_again_once() -> None:

@@ -62,3 +62,13 @@ def test_the_recipes_limit_is_the_uploads() -> None:
         with pytest.raises(Problem) as caught:
             check(Upload("a.heic", "image/heic", size), limits)
         assert (caught.value.status, caught.value.document["code"]) == (status, code)
+
+
+def test_what_is_refused_is_told_in_bytes_and_plain_words() -> None:
+    with pytest.raises(Problem) as caught:
+        check(Upload("a.jpg", "image/jpeg", 10**25), Limits(max_megabytes=60))
+    detail = "The file has 10,000,000,000,000,000,000,000,000 bytes; the limit is 60,000,000."
+    assert caught.value.document["detail"] == detail
+    with pytest.raises(Problem) as caught:
+        check(Upload("a.jpg", "image/jpeg", 1, "abc"), Limits())
+    assert caught.value.document["detail"] == "The checksum 'abc' is no SHA-256."
