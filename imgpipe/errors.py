@@ -90,10 +90,10 @@ class NoStackError(UsageError):
 
     code = "no_stack"
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, deploy: str = "imgpipe deploy") -> None:
         super().__init__(
             f"There is no stack {name} in this account and region.",
-            "Name another with --stack, --region or --profile, or make it with: imgpipe deploy",
+            f"Name another with --stack, --region or --profile, or make it with: {deploy}",
         )
         self.name = name
 

@@ -117,10 +117,11 @@ class Screen:
                 self._end(event)
 
     def _end(self, event: Finished) -> None:
+        left = "no stack was made" if event.new and not self.operation else LEFT[self.operation]
         said = {
             "deployed": Text("Deployed.", "bold green"),
             "unchanged": Text("Nothing has changed: it is deployed already.", "bold"),
-            "cancelled": Text(f"Cancelled: {LEFT[self.operation]}.", "bold"),
+            "cancelled": Text(f"Cancelled: {left}.", "bold"),
             "planned": Text("Nothing was changed.", "bold"),
         }
         self.talk.print(said[event.status])
@@ -135,7 +136,7 @@ class Screen:
                 "Images that were there before keep the renditions of the recipe before. To have one made anew, "
                 "call the API's POST /images/{id}/reprocess, or upload it again."
             )
-        self.talk.print(f"Next: {lines.command('status', *self.where)}")
+        self.talk.print(f"Next: {lines.command('status', *self.where)}", soft_wrap=True)
 
     def _interrupted(self) -> int:
         if self.json:
@@ -149,7 +150,8 @@ class Screen:
 
     def _say_goes_on(self) -> None:
         again = lines.command("deploy", *self.where, *self.recipe)
-        self.talk.print(f"{GOES_ON} Look on again with: {again}")
+        self.talk.print(f"{GOES_ON} Look on again with:")
+        self.talk.print(again, soft_wrap=True)
 
     def _print_json(self, event: Event) -> None:
         if isinstance(event, Finished):

@@ -20,7 +20,7 @@ from imgpipe.cli.status import moment
 from imgpipe.errors import AwsError
 from imgpipe.remote.destroy import Deleted, Deleting, Emptied, Lifted, Plan, Step
 from imgpipe.remote.events import StackEvent
-from imgpipe.remote.holdings import Holding
+from imgpipe.remote.holdings import Holding, to_delete
 
 KINDS: Final = {"source": "Sources", "destination": "Renditions", "catalog": "Catalog", "stack": "Stack"}
 
@@ -84,8 +84,8 @@ class Screen:
             self.talk.print(Text(f"There is no stack {plan.name}: nothing was changed.", "bold"))
         if kept and status != "cancelled" and not self.json:
             console.lay_out(self.talk, "Its data is kept:", *(f"  {printable(name)}" for name in kept))
-            again = lines.command("destroy", *self.where, "--delete-data")
-            self.talk.print(f"To delete that too: {again}")
+            self.talk.print("To delete that too:")
+            self.talk.print(lines.command("destroy", *self.where, *to_delete(plan.holdings)), soft_wrap=True)
         if artifacts and not self.json:
             self.talk.print(
                 f"Bundles are left in the bucket {artifacts}, which every stack of this account and region shares. "
@@ -99,7 +99,10 @@ class Screen:
         if self.json:
             lines.print_result("in_progress" if self.last else "cancelled", kept=[], artifacts=None)
         self.talk.print()
-        self.talk.print(self._how_it_stands() if self.last else "Interrupted: nothing was changed.")
+        if self.last:
+            self._say_how_it_stands()
+        else:
+            self.talk.print("Interrupted: nothing was changed.")
         return INTERRUPTED
 
     def end_failed(self, error: Exception) -> None:
@@ -108,12 +111,12 @@ class Screen:
         if self.json:
             lines.print_result("failed", error, kept=[], artifacts=None)
         if self.last and isinstance(error, AwsError):
-            self.talk.print(self._how_it_stands())
+            self._say_how_it_stands()
 
-    def _how_it_stands(self) -> str:
+    def _say_how_it_stands(self) -> None:
         deleting = isinstance(self.last, Deleting | StackEvent)
-        again = lines.command("destroy", *self.where, *self.flags)
-        return f"{GOES_ON if deleting else 'Not all is deleted.'} Take it up again with: {again}"
+        self.talk.print(f"{GOES_ON if deleting else 'Not all is deleted.'} Take it up again with:")
+        self.talk.print(lines.command("destroy", *self.where, *self.flags), soft_wrap=True)
 
     def _say(self, step: Step) -> None:
         match step:
@@ -133,7 +136,7 @@ class Screen:
 
 def losses(plan: Plan) -> Table:
     """Each thing with its fate and how much it holds."""
-    deleted, kept = Text("deleted", "bold red"), Text("kept", "green")
+    deleted, kept = Text("to be deleted", "bold red"), Text("to be kept", "green")
     table = Table.grid(padding=(0, 2))
     if plan.stack:
         table.add_row(deleted, "Stack", f"{plan.name}, {plan.stack.status}")

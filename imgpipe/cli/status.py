@@ -51,11 +51,11 @@ def status(
 
         typer.echo(msgspec.json.format(msgspec.json.encode(told), indent=2))
     else:
-        draw(told)
+        draw(told, here.command("deploy", stack))
 
 
-def draw(status: "Status") -> None:
-    """Print it on stdout, what went wrong last, where the eye is."""
+def draw(status: "Status", deploy: str) -> None:
+    """Print it on stdout, what went wrong last, where the eye is; `deploy` is the command that brings it up to date."""
     from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
@@ -63,7 +63,7 @@ def draw(status: "Status") -> None:
     from imgpipe.cli import console
 
     facts = Table.grid(padding=(0, 2))
-    for label, words in _facts(status):
+    for label, words in _facts(status, deploy):
         facts.add_row(Text(label, "bold"), words if isinstance(words, Text) else console.printable(words))
     paper = console.results()
     console.lay_out(paper, facts)
@@ -84,7 +84,7 @@ def draw(status: "Status") -> None:
         console.lay_out(paper, Text(part.part, "yellow"), Padding(sentence, (0, 0, 0, 4), expand=False))
 
 
-def _facts(status: "Status") -> Iterator[tuple[str, "str | Text"]]:
+def _facts(status: "Status", deploy: str) -> Iterator[tuple[str, "str | Text"]]:
     from rich.text import Text
 
     from imgpipe.cli.console import counted, size
@@ -95,10 +95,10 @@ def _facts(status: "Status") -> Iterator[tuple[str, "str | Text"]]:
     if about.reason:
         yield "", about.reason
     yield "Where", f"{about.account or 'unknown account'}, {about.region}, {about.endpoint}"
-    yield "Version", _version(about.version)
+    yield "Version", _version(about.version, deploy)
     yield "Recipe", f"{recipe.deployed or 'unknown'}{', the same as here' if recipe.same else ''}"
     if recipe.same is False:
-        yield "", f"{recipe.local} is the one here: imgpipe deploy takes it over"
+        yield "", f"{recipe.local} is the one here; to take it over: {deploy}"
     if queue:
         oldest = f", the oldest for {span(queue.oldest_seconds)}" if queue.oldest_seconds is not None else ""
         yield "Queue", f"{counted(queue.waiting, 'message')} waiting{oldest}; {queue.in_flight:,} in work"
@@ -113,12 +113,12 @@ def _facts(status: "Status") -> Iterator[tuple[str, "str | Text"]]:
             yield label, status.outputs[output]
 
 
-def _version(deployed: str | None) -> str:
+def _version(deployed: str | None, deploy: str) -> str:
     from imgpipe import __version__
 
     if deployed in (None, __version__):
         return deployed or "unknown"
-    return f"{deployed}; this is {__version__}: imgpipe deploy brings it up to date"
+    return f"{deployed}; this is {__version__}; to bring it up to date: {deploy}"
 
 
 def moment(time: str) -> str:

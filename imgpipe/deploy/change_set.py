@@ -72,7 +72,7 @@ def propose(
     having removed it.
     """
     token = f"{CHANGE_SETS}{uuid.uuid4().hex}"
-    made = cloudformation.create_change_set(
+    wanted: dict[str, Any] = dict(
         StackName=plan.stack,
         ChangeSetName=token,
         ClientToken=token,
@@ -82,6 +82,15 @@ def propose(
         Capabilities=["CAPABILITY_IAM"],
         **template,
     )
+    try:
+        made = cloudformation.create_change_set(**wanted)
+    except KeyboardInterrupt:
+        # Its answer is lost, but perhaps not what it did.
+        with suppress(Exception):
+            made = cloudformation.describe_change_set(ChangeSetName=token, StackName=plan.stack)
+            lost = ChangeSet(id=made["ChangeSetId"], stack_id=made["StackId"], new=plan.new, changes=())
+            abandon(cloudformation, lost, sleep)
+        raise
     change_set = ChangeSet(id=made["Id"], stack_id=made["StackId"], new=plan.new, changes=())
     try:
         answer = _settle(cloudformation, change_set, sleep)

@@ -25,6 +25,7 @@ def deploy(session: Session, wish: Wish, ask: Ask | None, sleep: Sleep = time.sl
     with aws_errors():
         yield Target(wish.stack, session.account, session.region, session.endpoint)
         limits.check_region(session.region)
+        new = False
         try:
             ready = yield from make_ready(session, wish.stack, ask, sleep)
             yield Step("bundle")
@@ -32,11 +33,12 @@ def deploy(session: Session, wish: Wish, ask: Ask | None, sleep: Sleep = time.sl
             if ready.stack and planned.unchanged:
                 yield Finished(status="unchanged", outputs=ready.stack.outputs)
                 return
+            new = planned.new
             planned, cautions = limits.fit(session, planned, wish)
             yield from cautions
             yield from _carry_out(session, planned, ask, sleep)
         except Declined:
-            yield Finished(status="cancelled")
+            yield Finished(status="cancelled", new=new)
 
 
 def _carry_out(session: Session, planned: Plan, ask: Ask | None, sleep: Sleep) -> Iterator[Event]:
@@ -54,7 +56,8 @@ def _carry_out(session: Session, planned: Plan, ask: Ask | None, sleep: Sleep) -
     executing = False
     try:
         yield Proposed(proposed.changes)
-        agree(ask, f"{'Make' if planned.new else 'Update'} the stack {planned.stack}?")
+        place = f"in account {session.account}, {session.region}"
+        agree(ask, f"{'Make' if planned.new else 'Update'} the stack {planned.stack} {place}?")
         for event in carry_out(
             session, proposed.stack_id, "deploy", lambda: change_set.execute(client, proposed), sleep
         ):

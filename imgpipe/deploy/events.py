@@ -70,11 +70,12 @@ class Preview(Struct, frozen=True, kw_only=True):
 
 
 class Finished(Struct, frozen=True, kw_only=True):
-    """How it ended. `new_recipe`: images that are there already were made by another one."""
+    """How it ended. `new_recipe`: images that are there already were made by another one; `new`: there was no stack."""
 
     status: Literal["deployed", "unchanged", "cancelled", "planned"]
     outputs: Mapping[str, str] = {}
     new_recipe: bool = False
+    new: bool = False
 
 
 Event = Target | Waiting | Step | Caution | Proposed | Executing | Preview | Finished | StackEvent

@@ -5,7 +5,7 @@ and a change set does not tell.
 """
 
 from imgpipe.errors import AwsError, StackError
-from imgpipe.remote.holdings import holdings, strangers
+from imgpipe.remote.holdings import holdings, strangers, to_delete
 from imgpipe.remote.session import Session
 
 
@@ -30,5 +30,5 @@ def refuse(session: Session, stack: str) -> None:
         raise StackError(
             f"An earlier stack {stack} left behind what this one would make: {names}.",
             "Deploy beside it under another name with --stack, or have it deleted with all that it holds: "
-            f"imgpipe destroy --stack {stack} --delete-data",
+            + session.command("destroy", stack, *to_delete(found)),
         )

@@ -57,7 +57,10 @@ def look(session: Session, name: str) -> Stack | None:
     if stack.status == "DELETE_COMPLETE":
         return None
     if not stack.is_ours and stack.status != "REVIEW_IN_PROGRESS":
-        raise UsageError(f"The stack {name} was not made by imgpipe.", "Choose another name with --stack.")
+        raise UsageError(
+            f"The stack {name} is not one of imgpipe's: it was made from another template.",
+            "Choose another name with --stack.",
+        )
     return stack
 
 

@@ -85,7 +85,7 @@ Step = StackEvent | Lifted | Deleting | Emptied | Deleted
 def prepare(session: Session, name: str, *, delete_data: bool) -> Plan:
     """What destroying the stack `name` comes to; only reads.
 
-    Raises StackError where the stack is not imgpipe's or is being changed, and AwsError.
+    Raises UsageError where the stack is not imgpipe's, StackError where it is being changed, and AwsError.
     """
     try:
         stack = find_ours(session, name, leftovers=True)

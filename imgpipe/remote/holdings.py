@@ -4,7 +4,7 @@ They outlive their stack, so they are found by names that follow from the stack'
 same ones. A name is no proof: what bears it and was made by somebody else is a stranger, and no holding.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
@@ -68,6 +68,11 @@ def holdings(session: Session, stack: str, outputs: Mapping[str, str]) -> tuple[
     """What is there of the stack of that name, whether or not there still is a stack. Raises AwsError."""
     with aws_errors():
         return tuple(found for found in _there(session, stack, outputs) if isinstance(found, Holding))
+
+
+def to_delete(found: Iterable[Holding]) -> tuple[str, ...]:
+    """The flags with which `imgpipe destroy` deletes what was found."""
+    return ("--delete-data", *["--lift-protection"] * any(held.protected for held in found))
 
 
 def strangers(session: Session, stack: str) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ Everything that botocore and the AWS CLI know counts, above all the `AWS_*` vari
 botocore's own errors: wrap a command's work in `aws_errors`, which says them as `AwsError` and its kin.
 """
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -62,6 +63,12 @@ class Session:
             with aws_errors():
                 self._clients[service] = self._s3() if service == "s3" else self._make(service)
         return self._clients[service]
+
+    def command(self, name: str, stack: str, *flags: str) -> str:
+        """The command `imgpipe NAME`, to be typed, that means that stack in the same place."""
+        place = {"--profile": self._profile, "--region": self._region, "--endpoint-url": self._endpoint_url}
+        options = [word for option, value in place.items() if value for word in (option, value)]
+        return shlex.join(["imgpipe", name, "--stack", stack, *flags, *options])
 
     @cached_property
     def region(self) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from imgpipe.errors import StackError
+from imgpipe.errors import NoStackError, StackError, UsageError
 from imgpipe.remote.session import Session, aws_errors
 
 OF_EVERY_STACK: Final = frozenset({"BundleKey", "DeploymentHash", "RecipeHash"})
@@ -46,7 +46,7 @@ class Stack:
         if name not in self.outputs:
             raise StackError(
                 f"The stack {self.name} ({self.status}) has no output {name}.",
-                "Wait until it is made, or bring it up to date with: imgpipe deploy",
+                "Wait until it is made, or deploy it again.",
             )
         return self.outputs[name]
 
@@ -54,16 +54,19 @@ class Stack:
 def find(session: Session, name: str) -> Stack:
     """The stack `name`, or the one whose id that is, also where it is gone already. Raises NoStackError where there
     is none, and AwsError."""
-    with aws_errors():
-        return _stack(session.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0])
+    try:
+        with aws_errors():
+            return _stack(session.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0])
+    except NoStackError:
+        raise NoStackError(name, session.command("deploy", name)) from None
 
 
 def find_ours(session: Session, name: str, *, leftovers: bool = False) -> Stack:
     """The stack `name`, with `leftovers` also what a deployment left that was killed before it was agreed to. Raises
-    NoStackError where there is none, StackError where it is not imgpipe's."""
+    NoStackError where there is none, UsageError where it is not imgpipe's."""
     stack = find(session, name)
     if not stack.is_ours and not (leftovers and _is_leftover(session, stack)):
-        raise StackError(
+        raise UsageError(
             f"The stack {name} is not one of imgpipe's: it was made from another template.",
             "Name the right one with --stack.",
         )

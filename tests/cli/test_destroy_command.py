@@ -17,7 +17,7 @@ from imgpipe.cli import run
 from imgpipe.cli.destroy_screen import amount
 from imgpipe.deploy import artifacts
 from imgpipe.errors import AwsError
-from imgpipe.remote.holdings import Holding, Size
+from imgpipe.remote.holdings import Holding, Size, to_delete
 from imgpipe.worker.ports import rfc3339
 
 
@@ -117,6 +117,13 @@ def test_what_is_kept_is_told(account: Account, capsys: pytest.CaptureFixture[st
     assert account.buckets() == {DESTINATION}
 
 
+def test_the_command_that_deletes_what_is_kept_works_as_it_is_told() -> None:
+    free = Holding(kind="source", name="pictures", size=Size(items=0, older=0, bytes=0, counted=None))
+    catalog = Holding(kind="catalog", name="records", size=free.size, protected=True)
+    assert to_delete([free]) == ("--delete-data",)
+    assert to_delete([free, catalog]) == ("--delete-data", "--lift-protection")
+
+
 def test_the_bundles_that_are_left_are_told_with_the_way_to_remove_them(
     account: Account, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -207,7 +214,7 @@ def test_ctrl_c_while_data_is_deleted_says_that_not_all_is(
     assert run(["destroy", "--confirm", "imgpipe", "--delete-data"]) == 130
     shown = capsys.readouterr().err
     assert "goes on" not in shown
-    assert "Not all is deleted. Take it up again with: imgpipe destroy --delete-data" in shown
+    assert "Not all is deleted. Take it up again with:\nimgpipe destroy --delete-data" in shown
 
 
 def test_an_outage_on_the_way_says_that_it_goes_on(

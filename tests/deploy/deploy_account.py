@@ -83,6 +83,9 @@ class Stubbed:
         self._client = boto3.client(service, region_name=region, **keys)
         self.stubber = Stubber(self._client)
 
+    def command(self, name: str, stack: str, *flags: str) -> str:
+        return " ".join(("imgpipe", name, "--stack", stack, *flags))
+
     def client(self, service: str) -> Any:
         assert service == self._service
         return self._client

@@ -128,6 +128,20 @@ def test_an_interrupted_wait_leaves_nothing(aws: Stubbed) -> None:
     assert len(slept) == 2
 
 
+def test_an_interruption_while_it_is_asked_for_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(**asked: object) -> None:
+        raise KeyboardInterrupt
+
+    aws = Stubbed()
+    monkeypatch.setattr(aws.client("cloudformation"), "create_change_set", interrupt)
+    made = {"ChangeSetId": CHANGE_SET_ID, "StackId": STACK_ID, "Status": "CREATE_COMPLETE"}
+    aws.answer("describe_change_set", made, ChangeSetName=ANY, StackName="imgpipe")
+    aws.answer("describe_change_set", made, ChangeSetName=CHANGE_SET_ID)
+    expect_withdrawal(aws)
+    with pytest.raises(KeyboardInterrupt):
+        propose(aws)
+
+
 def test_a_withdrawal_does_not_wait_for_ever_and_hides_no_interruption(aws: Stubbed) -> None:
     def interrupt(seconds: float) -> None:
         slept.append(seconds)

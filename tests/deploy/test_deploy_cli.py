@@ -183,7 +183,11 @@ def test_a_mistyped_parameter_is_told_before_aws_is_asked(capsys: pytest.Capture
 def test_a_terminal_sees_the_changes_and_is_asked(aws: Any) -> None:
     shown, code = on_terminal(b"y\n")
     assert (code, stacks(aws)) == (0, ["CREATE_COMPLETE"])
-    assert shown.index(" to add.") < shown.index("Make the stack imgpipe? [y/N]") < shown.index("Deployed.")
+    assert (
+        shown.index(" to add.")
+        < shown.index(f"Make the stack imgpipe in account {ACCOUNT}, {REGION}? [y/N]")
+        < shown.index("Deployed.")
+    )
     assert max(len(line.rstrip()) for line in shown.splitlines()) <= 80
 
 
@@ -192,7 +196,7 @@ def test_all_but_a_yes_leaves_nothing_behind(aws: Any, answer: bytes | None, cod
     shown, ended = on_terminal(answer)
     assert ended == code, shown
     assert stacks(aws) == []
-    assert ("Interrupted" if answer is None else "Cancelled") in shown
+    assert ("Interrupted" if answer is None else "Cancelled: no stack was made.") in shown
 
 
 @pytest.mark.parametrize("as_json", [False, True])
@@ -264,7 +268,7 @@ def test_losing_sight_of_a_deployment_is_no_failure_of_it(capsys: pytest.Capture
     out, err = capsys.readouterr()
     assert documents(out)[-1]["status"] == "in_progress"
     assert documents(out)[-1]["error"]["code"] == "expired"
-    assert "goes on without you. Look on again with: imgpipe deploy" in err
+    assert "goes on without you. Look on again with:\nimgpipe deploy" in err
 
 
 def test_what_loses_data_is_red_said_in_words_and_next_to_the_question() -> None:

@@ -119,7 +119,7 @@ def test_a_no_leaves_neither_change_set_nor_stack(interrupted: bool) -> None:
             run(aws, events, answer)
     else:
         run(aws, events, answer)
-        assert events[-1] == Finished(status="cancelled")
+        assert events[-1] == Finished(status="cancelled", new=True)
     assert any(isinstance(event, Proposed) for event in events)
     assert not any(isinstance(event, Executing) for event in events)
 
@@ -180,7 +180,7 @@ def test_a_withdrawal_that_is_refused_hides_no_answer() -> None:
     aws.refuse("delete_change_set", "AccessDenied")
     events: list[Event] = []
     run(aws, events, lambda _: False)
-    assert events[-1] == Finished(status="cancelled")
+    assert events[-1] == Finished(status="cancelled", new=True)
 
 
 def test_a_stack_that_is_made_anew_keeps_what_it_was_given() -> None:

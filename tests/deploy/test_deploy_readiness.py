@@ -81,7 +81,7 @@ def test_what_is_left_of_a_change_set_that_nobody_executed_is_used() -> None:
 def test_a_stack_of_somebody_else_s_is_never_touched() -> None:
     aws = Stubbed()
     aws.stack("ROLLBACK_COMPLETE", Parameters=[])
-    with pytest.raises(UsageError, match=r"not made by imgpipe\. .*--stack"):
+    with pytest.raises(UsageError, match=r"not one of imgpipe's.*--stack"):
         ready(aws)
 
 

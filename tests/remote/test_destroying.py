@@ -9,7 +9,7 @@ from botocore.stub import ANY, Stubber
 from stack_account import CATALOG, DESTINATION, SOURCE, Account
 
 from imgpipe.deploy import kept as kept_data
-from imgpipe.errors import StackError
+from imgpipe.errors import StackError, UsageError
 from imgpipe.remote import holdings
 from imgpipe.remote.destroy import Deleted, Deleting, Emptied, Lifted, Plan, Step, carry_out, prepare
 from imgpipe.remote.holdings import Holding, Size, names
@@ -360,7 +360,7 @@ def test_what_a_killed_deployment_left_under_review_can_be_removed(
             cloudformation.add_response("delete_stack", {}, {"StackName": STACK_ID})
             assert run(account, plan(account)) == [Deleted("stack", "imgpipe")]
         else:
-            with pytest.raises(StackError, match="not one of imgpipe's"):
+            with pytest.raises(UsageError, match="not one of imgpipe's"):
                 plan(account)
         cloudformation.assert_no_pending_responses()
 

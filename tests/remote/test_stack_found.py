@@ -5,7 +5,7 @@ import json
 import pytest
 from stack_account import Account
 
-from imgpipe.errors import NoStackError, StackError
+from imgpipe.errors import NoStackError, StackError, UsageError
 from imgpipe.remote.stack import find, find_ours
 
 OTHER = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
@@ -31,7 +31,7 @@ def test_a_stack_without_outputs_is_known_by_its_parameters(account: Account) ->
 
 def test_another_s_stack_is_left_alone(account: Account) -> None:
     account.client("cloudformation").create_stack(StackName="imgpipe", TemplateBody=json.dumps(OTHER))
-    with pytest.raises(StackError, match="another template"):
+    with pytest.raises(UsageError, match="another template"):
         find_ours(account.session, "imgpipe")
 
 
