@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import msgspec
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from imgpipe.cli import console, deploy_words, lines
@@ -137,7 +137,7 @@ class Screen:
 def losses(plan: Plan) -> Table:
     """Each thing with its fate and how much it holds."""
     deleted, kept = Text("to be deleted", "bold red"), Text("to be kept", "green")
-    table = Table.grid(padding=(0, 2))
+    table = Table.grid("fate", "kind", Column("name", overflow="fold"), padding=(0, 2))
     if plan.stack:
         table.add_row(deleted, "Stack", f"{plan.name}, {plan.stack.status}")
         waiting = "unknown" if plan.messages is None else counted(plan.messages, "message")

@@ -40,6 +40,7 @@ def doctor(
             line = Table.grid(padding=(0, 2))
             line.add_column(width=4)
             line.add_column(width=8)
+            line.add_column(overflow="fold")
             line.add_row(Text(check.state, COLOURS[check.state]), check.name, console.printable(check.found))
             if check.remedy:
                 line.add_row("", "", Text(console.printable(check.remedy), "bold"))

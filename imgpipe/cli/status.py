@@ -57,12 +57,12 @@ def status(
 def draw(status: "Status", deploy: str) -> None:
     """Print it on stdout, what went wrong last, where the eye is; `deploy` is the command that brings it up to date."""
     from rich.padding import Padding
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
     from imgpipe.cli import console
 
-    facts = Table.grid(padding=(0, 2))
+    facts = Table.grid("label", Column("words", overflow="fold"), padding=(0, 2))
     for label, words in _facts(status, deploy):
         facts.add_row(Text(label, "bold"), words if isinstance(words, Text) else console.printable(words))
     paper = console.results()

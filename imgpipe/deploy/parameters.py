@@ -13,6 +13,8 @@ from imgpipe.errors import UsageError
 
 OWN: Final = frozenset({"BundleBucket", "BundleKey", "RecipeHash", "DeploymentHash"})
 """The parameters that the deployment itself fills in."""
+TAG_NAME: Final = 128
+TAG_VALUE: Final = 256
 
 
 def given(
@@ -36,11 +38,18 @@ def given(
 
 
 def tags(pairs: Iterable[str]) -> dict[str, str]:
-    """The tags that --tag gives. Raises UsageError for a doubled one."""
+    """The tags that --tag gives. Raises UsageError for a doubled one, and for one that CloudFormation does not take
+    ("Tag" in its API reference)."""
     values: dict[str, str] = {}
     for name, value in (split(pair, "--tag") for pair in pairs):
         if name in values:
             raise UsageError(f"The tag {name} is given twice.", "Keep one of them.")
+        if name.lower().startswith("aws:") or len(name) > TAG_NAME or len(value) > TAG_VALUE:
+            raise UsageError(
+                f"AWS takes no tag {name!r} with a value of {len(value)} characters.",
+                f"Give a name of at most {TAG_NAME} characters without aws: before it, and at most {TAG_VALUE} for the "
+                "value.",
+            )
         values[name] = value
     return values
 

@@ -18,7 +18,8 @@ INLINE_BYTES: Final = 51_200
 """The longest template that a call may carry; a longer one is fetched from S3 (CloudFormation's quota)."""
 _BARE: Final = frozenset({"Ref", "Condition"})
 """The tags whose long form has no `Fn::` before it."""
-_NUMBER: Final = re.compile(r"-?\d+(\.\d+)?")
+_NUMBER: Final = re.compile(r"-?\d+")
+"""CloudFormation takes decimals too, but nothing that the template counts comes in parts."""
 
 
 def folder() -> Path:
@@ -45,7 +46,7 @@ class Parameter(Struct, frozen=True, kw_only=True):
         if self.allowed and value not in self.allowed:
             return f"one of: {', '.join(self.allowed)}"
         if self.type == "Number" and not (_NUMBER.fullmatch(value) and self.low <= float(value) <= self.high):
-            return f"a number from {self.low:g} to {self.high:g}"
+            return f"a whole number from {self.low:g} to {self.high:g}"
         if self.pattern and not re.fullmatch(self.pattern, value):
             return self.constraint or f"what matches {self.pattern}"
         return None

@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from run_cli import PROGRAM, environment
 from stack_account import CATALOG, DESTINATION, SOURCE, Account
 
 from imgpipe.cli import run
-from imgpipe.cli.destroy_screen import amount
+from imgpipe.cli.destroy_screen import amount, losses
 from imgpipe.deploy import artifacts
 from imgpipe.errors import AwsError
+from imgpipe.remote.destroy import Plan
 from imgpipe.remote.holdings import Holding, Size, to_delete
 from imgpipe.worker.ports import rfc3339
 
@@ -248,3 +250,12 @@ def test_an_outage_on_the_way_says_that_it_goes_on(
 )
 def test_how_much_there_is_is_told_with_when_it_was_counted(size: Size, words: str) -> None:
     assert amount(Holding(kind="source", name="pictures", size=size)) == words
+
+
+def test_a_narrow_terminal_cuts_no_name_of_what_would_be_lost() -> None:
+    held = Holding(kind="source", name=SOURCE, size=Size(items=0, older=0, bytes=0, counted=None))
+    told = Plan(name="imgpipe", stack=None, messages=None, holdings=(held,), delete_data=True)
+    narrow = Console(width=40)
+    with narrow.capture() as shown:
+        narrow.print(losses(told))
+    assert "…" not in shown.get()

@@ -53,6 +53,7 @@ def test_what_the_deployment_fills_in_is_refused(name: str) -> None:
         ("ProcessorMemory", "12", "from 512 to 10240"),
         ("ProcessorMemory", "much", "from 512 to 10240"),
         ("ProcessorMemory", "nan", "from 512 to 10240"),
+        ("ProcessorMemory", "1000.5", "a whole number"),
         ("Architecture", "sparc", "x86_64, arm64"),
         ("AlarmEmail", "ada", "e-mail"),
     ],
@@ -121,3 +122,13 @@ def test_tags_of_yaml_are_read_in_their_long_form() -> None:
         "V": "2012-10-17",
         "C": {"Condition": "Use"},
     }
+
+
+@pytest.mark.parametrize("pair", ["aws:team=a", "AWS:team=a", f"{'n' * 129}=a", f"team={'v' * 257}"])
+def test_a_tag_that_aws_does_not_take_is_refused(pair: str) -> None:
+    with pytest.raises(UsageError, match="AWS takes no tag"):
+        tags([pair])
+
+
+def test_the_longest_tag_is_taken() -> None:
+    assert tags([f"{'n' * 128}={'v' * 256}"]) == {"n" * 128: "v" * 256}
