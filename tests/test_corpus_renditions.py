@@ -94,5 +94,5 @@ if "IMGPIPE_CORPUS" in os.environ:
         }
         assert summary["type"] == "summary"
         assert len(records) == len({record["key"] for record in records}) == summary["done"] + summary["failed"]
-        talk = [line for line in ended.stderr.splitlines() if "images to do" not in line and "PROOF" not in line]
+        talk = [line for line in ended.stderr.splitlines() if "images to look at" not in line and "PROOF" not in line]
         assert not any(talk), talk

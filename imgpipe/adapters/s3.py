@@ -48,8 +48,11 @@ class S3Store:
             return None
         try:
             answer = self._client.get_object(Bucket=self._bucket, Key=key)
-        except self._client.exceptions.NoSuchKey:
-            return None
+        except self._client.exceptions.ClientError as error:
+            # The answer repeats the key, and with one that XML cannot carry it has no code that could be read.
+            if error.response["Error"]["Code"] == "NoSuchKey" or (_status(error) == 404 and _NOT_IN_XML.search(key)):
+                return None
+            raise
         stat = _stat(key, answer)
         wanted = min(limit, stat.bytes)
         with closing(answer["Body"]) as body:

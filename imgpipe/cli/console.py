@@ -44,7 +44,7 @@ def show_error(error: Exception) -> int:
         sys.stdout = None
     if isinstance(error, BrokenPipeError):
         return 1  # nobody reads on
-    message, remedy, code = in_words(error)
+    message, remedy, code = _words(error)
     from rich.table import Table
     from rich.text import Text
 
@@ -70,7 +70,7 @@ def lay_out(console: "Console", *parts: "RenderableType") -> None:
         console.file.write(f"{line.rstrip()}\n")
 
 
-def in_words(error: Exception) -> tuple[str, str, int]:
+def _words(error: Exception) -> tuple[str, str, int]:
     """(what is wrong, what to do, exit code)"""
     match error:
         case ImgpipeError():
@@ -86,6 +86,8 @@ def in_words(error: Exception) -> tuple[str, str, int]:
             )
         case OSError(filename=str(name)) if name == STDOUT:
             return f"The results cannot be written to stdout: {error.strerror}.", "Give them another place.", 1
+        case OSError(filename=str(name), strerror=str(reason)):
+            return f"The system refuses {name}: {reason}.", "Mend that, then run the same command again.", 1
         case OSError():
             return f"The system refused: {error}.", "Mend that, then run the same command again.", 1
         case _:
