@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from imgpipe.cli.recipe_option import RecipeFile
+
 if TYPE_CHECKING:
     from imgpipe.deploy.bundle import Bundle
 
@@ -22,14 +24,7 @@ def bundle(
     python: Annotated[
         str, typer.Option(metavar="X.Y", envvar="IMGPIPE_PYTHON", help="The Python that Lambda is to run it with.")
     ] = "3.13",
-    recipe: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            envvar="IMGPIPE_RECIPE",
-            help="The recipe; without it imgpipe.toml of the working directory, or else the built-in one.",
-        ),
-    ] = None,
+    recipe: RecipeFile = None,
     json: Annotated[bool, typer.Option("--json", help="Print what is in it as one JSON document.")] = False,
 ) -> None:
     """Build the zip that Lambda runs, without deploying it.

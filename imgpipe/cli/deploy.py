@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from imgpipe.cli.aws_options import STACK, EndpointUrl, Profile, Region, StackName
+from imgpipe.cli.recipe_option import RecipeFile
 
 if TYPE_CHECKING:
     from imgpipe.deploy.events import Event
@@ -22,14 +23,7 @@ def deploy(
     profile: Profile = None,
     region: Region = None,
     endpoint_url: EndpointUrl = None,
-    recipe: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            envvar="IMGPIPE_RECIPE",
-            help="The recipe; without it imgpipe.toml of the working directory, or else the built-in one.",
-        ),
-    ] = None,
+    recipe: RecipeFile = None,
     arch: Annotated[
         Literal["x86_64", "arm64"] | None,
         typer.Option(envvar="IMGPIPE_ARCH", show_default=False, help="The machine that Lambda runs it on."),

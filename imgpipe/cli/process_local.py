@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from imgpipe.cli.recipe_option import RecipeFile
 from imgpipe.errors import UsageError
 
 
@@ -40,14 +41,7 @@ def process_local(
             metavar="OUT", parser=given_path, show_default=False, help="Where everything goes; made if it is not there."
         ),
     ],
-    recipe: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            envvar="IMGPIPE_RECIPE",
-            help="The recipe; without it imgpipe.toml of the working directory, or else the built-in one.",
-        ),
-    ] = None,
+    recipe: RecipeFile = None,
     watermark_text: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Mark with this text, whatever the recipe says.")
     ] = None,
