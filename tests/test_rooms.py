@@ -27,10 +27,13 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "imgpipe.deploy", "imgpipe.remote", "imgpipe.worker.ports", "imgpipe.adapters", "msgspec", "boto3", "botocore",
         "uv", "yaml", *RECIPES,
     ),
-    "remote": ("imgpipe.remote", "imgpipe.worker.ports", "imgpipe.adapters", "msgspec", "boto3", "botocore", *RECIPES),
+    "remote": (
+        "imgpipe.remote", "imgpipe.worker.ports", "imgpipe.worker.events", "imgpipe.worker.ids", "imgpipe.worker.keys",
+        "imgpipe.adapters", "msgspec", "boto3", "botocore", *RECIPES,
+    ),
     "local": (
         "imgpipe.local", "imgpipe.worker", "imgpipe.adapters", "imgpipe.deploy", "imgpipe.remote", "imgpipe.core",
-        "msgspec", "PIL", "boto3", "botocore", "moto",
+        "msgspec", "PIL", "boto3", "botocore", "moto", "werkzeug",
     ),
     "cli": ("typer", "click", "rich", "msgspec", *(f"imgpipe.{room}" for room in ROOMS)),
     "__main__": ("imgpipe.cli",),

@@ -3,10 +3,13 @@
 Nothing here is read from the environment but --stack: `AWS_*` variables are botocore's to read.
 """
 
+import os
 import re
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+
+from imgpipe.errors import UsageError
 
 if TYPE_CHECKING:
     from imgpipe.remote.session import Session
@@ -41,10 +44,31 @@ EndpointUrl = Annotated[
     str | None,
     typer.Option(metavar="URL", show_default=False, help="What to speak to instead of AWS; else AWS_ENDPOINT_URL."),
 ]
+Local = Annotated[
+    bool,
+    typer.Option("--local", help="Speak to the emulator of this machine (at IMGPIPE_PORT, or 4566), never to AWS."),
+]
 
 
-def session(profile: str | None, region: str | None, endpoint_url: str | None) -> "Session":
-    """The session that the options name."""
+def session(profile: str | None, region: str | None, endpoint_url: str | None, local: bool = False) -> "Session":
+    """The session that the options name. Raises UsageError where --local and another place are both named."""
     from imgpipe.remote.session import Session
 
-    return Session(profile, region, endpoint_url)
+    if not local:
+        return Session(profile, region, endpoint_url)
+    from imgpipe.remote.emulated import EmulatedSession
+
+    for option, value in (("--profile", profile), ("--region", region), ("--endpoint-url", endpoint_url)):
+        if value:
+            raise UsageError(f"--local and {option} {value} name two places.", "Leave one of them out.")
+    return EmulatedSession(port())
+
+
+def port() -> int:
+    """The emulator's port. Raises UsageError where IMGPIPE_PORT names none."""
+    from imgpipe.remote.emulated import PORT
+
+    text = os.environ.get("IMGPIPE_PORT") or str(PORT)
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 65536:
+        raise UsageError(f"IMGPIPE_PORT is {text!r}, which is no port.", "Set it to a number from 1 to 65535.")
+    return int(text)

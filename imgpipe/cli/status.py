@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imgpipe.cli.aws_options import STACK, EndpointUrl, Profile, Region, StackName, session
+from imgpipe.cli.aws_options import STACK, EndpointUrl, Local, Profile, Region, StackName, session
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -19,6 +19,7 @@ def status(
     profile: Profile = None,
     region: Region = None,
     endpoint_url: EndpointUrl = None,
+    local: Local = False,
     recipe: Annotated[
         Path | None,
         typer.Option(
@@ -44,7 +45,7 @@ def status(
     from imgpipe.remote.stack import find_ours
     from imgpipe.remote.status import status as read_status
 
-    here = session(profile, region, endpoint_url)
+    here = session(profile, region, endpoint_url, local)
     told = read_status(here, find_ours(here, stack), lambda: recipe_file.load(recipe or recipe_file.find(Path())).hash)
     if json:
         import msgspec

@@ -123,6 +123,8 @@ def _before_an_answer(error: Exception) -> ImgpipeError:
         case e.HTTPClientError() | e.ConnectionError():
             where = about.get("endpoint_url", "AWS")
             what = "did not answer in time" if "Timeout" in type(error).__name__ else "cannot be reached"
+            if where.startswith("http://127.0.0.1:"):
+                return AwsError("unreachable", f"{where} {what}.", "Start the emulator there with: imgpipe emulate")
             return AwsError("unreachable", f"{where} {what}.", "Check the network, the region and --endpoint-url.")
     return AwsError("aws", _sentence(error), "Mend that in AWS's configuration, then try again.")
 

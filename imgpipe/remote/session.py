@@ -96,19 +96,23 @@ class Session:
         with aws_errors():
             return str(self._boto.get_partition_for_region(self.region))
 
+    @property
+    def _patience(self) -> dict[str, Any]:
+        """How often a call is tried, as variables of a botocore session."""
+        return {
+            "max_attempts": ("max_attempts", "AWS_MAX_ATTEMPTS", self._attempts, int),
+            "retry_mode": ("retry_mode", "AWS_RETRY_MODE", "standard", None),
+        }
+
     @cached_property
     def _boto(self) -> Any:
         import boto3
         import botocore.session
 
-        variables = {
-            # The AWS CLI and Lambda know AWS_REGION, botocore does not.
-            "region": ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None),
-            "max_attempts": ("max_attempts", "AWS_MAX_ATTEMPTS", self._attempts, int),
-            "retry_mode": ("retry_mode", "AWS_RETRY_MODE", "standard", None),
-        }
+        # The AWS CLI and Lambda know AWS_REGION, botocore does not.
+        region = {"region": ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None)}
         with aws_errors():
-            core = botocore.session.Session(session_vars=variables)
+            core = botocore.session.Session(session_vars=region | self._patience)
             return boto3.Session(botocore_session=core, profile_name=self._profile, region_name=self._region)
 
     def _make(self, service: str, **settings: object) -> Any:

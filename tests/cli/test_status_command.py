@@ -84,3 +84,17 @@ def test_a_span_is_said_in_whole_units(seconds: int, words: str) -> None:
 
 def test_a_moment_is_told_to_the_minute() -> None:
     assert moment("2026-11-22T10:07:59.123Z") == "2026-11-22 10:07 UTC"
+
+
+def test_local_and_another_place_are_one_too_many(no_aws: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["status", "--local", "--region", "eu-west-1"]) == 2
+    assert "--local and --region eu-west-1 name two places." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("port", ["http", "0", "65536", "-1", "４５"])
+def test_a_port_that_is_none_is_said(
+    no_aws: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], port: str
+) -> None:
+    monkeypatch.setenv("IMGPIPE_PORT", port)
+    assert run(["status", "--local"]) == 2
+    assert f"IMGPIPE_PORT is {port!r}, which is no port." in capsys.readouterr().err
