@@ -10,7 +10,7 @@ from typing import Final
 
 import typer
 
-_AGO: Final = re.compile(r"(\d+)([smhdw])")
+_AGO: Final = re.compile(r"(\d{1,9})([smhdw])")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
