@@ -1,0 +1,256 @@
+"""Whether a request is signed as AWS demands: Signature Version 4, in the Authorization header or in the query.
+
+The signature is botocore's own, computed again from what arrived, so that client and check cannot drift apart. What
+S3's x-amz-content-sha256 says of a body is not held against the body here, which is not read (see `checksums`).
+"""
+
+import io
+import re
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from hmac import compare_digest
+from typing import Any, Final
+from urllib.parse import parse_qsl, quote, unquote_plus, unquote_to_bytes
+from wsgiref.types import WSGIEnvironment
+
+from botocore.auth import UNSIGNED_PAYLOAD, S3SigV4Auth, SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from werkzeug.wsgi import get_input_stream
+
+ALGORITHM: Final = "AWS4-HMAC-SHA256"
+SKEW: Final = 15 * 60
+"""Seconds by which a request's time may differ from ours ("Signature Version 4 request signing")."""
+LONGEST: Final = 7 * 24 * 3600
+"""Seconds for which a presigned URL may hold ("Authenticating requests: using query parameters")."""
+_PARAMETERS: Final = ("X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders", "X-Amz-Signature")
+_UNRESERVED: Final = "-_.~"
+
+
+class Refused(Exception):
+    """A request that AWS would not carry out: `code` and `message` as S3 names them."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Whose signature, for which day, region and service."""
+
+    access_key: str
+    day: str
+    region: str
+    service: str
+
+    @classmethod
+    def read(cls, credential: str) -> "Scope | None":
+        """The parts of `KEY/YYYYMMDD/REGION/SERVICE/aws4_request`; None where it is something else."""
+        *key, day, region, service, end = credential.split("/") if credential.count("/") >= 4 else [""] * 5
+        return cls("/".join(key), day, region, service) if key[0] and end == "aws4_request" else None
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a request says of its own signature. `expires`: seconds, of a presigned URL; None in a header."""
+
+    scope: Scope
+    headers: tuple[str, ...]
+    value: str
+    timestamp: str
+    expires: int | None
+
+
+class _Signer(SigV4Auth):  # type: ignore[misc]
+    """botocore's signer over exactly the headers that were signed, and a body whose hash is given."""
+
+    def headers_to_sign(self, request: AWSRequest) -> Any:
+        return request.headers
+
+    def payload(self, request: AWSRequest) -> str:
+        return str(request.context["payload"])
+
+
+class _S3Signer(_Signer, S3SigV4Auth):  # type: ignore[misc]
+    """S3 alone takes the path as it is."""
+
+
+def check(environ: WSGIEnvironment, service: str, keys: Mapping[str, str]) -> None:
+    """Raise Refused unless the request is signed for `service` with one of `keys`, access key -> secret.
+
+    Of services other than S3 the body is read, since it is signed, and put back.
+    """
+    signature = read(environ)
+    if signature is None:
+        raise Refused("AccessDenied", "Access Denied")
+    if signature.scope.access_key not in keys:
+        raise Refused("InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.")
+    _check_time(signature)
+    present = dict(_headers(environ))
+    _check_covered(signature, present, service)
+    payload = _payload(environ, signature, service)
+    request = AWSRequest(environ["REQUEST_METHOD"], _url(environ))
+    for name in signature.headers:
+        request.headers[name] = present.get(name, "")
+    request.context.update(timestamp=signature.timestamp, payload=payload)
+    signer = (_S3Signer if service == "s3" else _Signer)(
+        Credentials(signature.scope.access_key, keys[signature.scope.access_key]), service, signature.scope.region
+    )
+    computed = signer.signature(signer.string_to_sign(request, signer.canonical_request(request)), request)
+    if signature.scope.service != service or not compare_digest(computed, signature.value):
+        raise _mismatch()
+
+
+def sign_text(text: str, scope: Scope, secret: str) -> str:
+    """The signature of `text`, such as a form's policy ("Calculating the signature for a browser-based upload")."""
+    request = AWSRequest()
+    request.context["timestamp"] = scope.day
+    signer = SigV4Auth(Credentials(scope.access_key, secret), scope.service, scope.region)
+    return str(signer.signature(text, request))
+
+
+def read(environ: WSGIEnvironment) -> Signature | None:
+    """The request's signature, unchecked; None where it has none. Raises Refused where it cannot be read."""
+    header = environ.get("HTTP_AUTHORIZATION", "")
+    query = dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True))
+    if header and "X-Amz-Signature" in query:
+        raise Refused("InvalidArgument", "Only one auth mechanism allowed.")
+    if header:
+        return _from_header(environ, header)
+    if "Signature" in query and "AWSAccessKeyId" in query:
+        raise _no_mechanism()
+    return _from_query(query) if query.keys() & {"X-Amz-Algorithm", "X-Amz-Signature", "X-Amz-Credential"} else None
+
+
+def _from_header(environ: WSGIEnvironment, header: str) -> Signature:
+    algorithm, _, rest = header.partition(" ")
+    if algorithm != ALGORITHM:
+        raise _no_mechanism()
+    parts = dict(part.strip().partition("=")[::2] for part in rest.split(","))
+    scope = Scope.read(parts.get("Credential", ""))
+    if not scope or not parts.get("SignedHeaders") or not parts.get("Signature"):
+        raise Refused(
+            "AuthorizationHeaderMalformed",
+            "The authorization header is malformed; it takes Credential, SignedHeaders and Signature.",
+        )
+    timestamp = environ.get("HTTP_X_AMZ_DATE") or _timestamp(environ.get("HTTP_DATE", ""))
+    return Signature(scope, tuple(parts["SignedHeaders"].lower().split(";")), parts["Signature"], timestamp, None)
+
+
+def _from_query(query: Mapping[str, str]) -> Signature:
+    if query.get("X-Amz-Algorithm") != ALGORITHM or not all(query.get(name) for name in _PARAMETERS):
+        raise _bad_query(
+            "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, "
+            "X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters."
+        )
+    scope = Scope.read(query["X-Amz-Credential"])
+    if not scope:
+        raise _bad_query("Error parsing the X-Amz-Credential parameter; the Credential is mal-formed.")
+    if not re.fullmatch(r"-?[0-9]{1,18}", query["X-Amz-Expires"]):
+        raise _bad_query("X-Amz-Expires should be a number")
+    expires = int(query["X-Amz-Expires"])
+    if expires < 0:
+        raise _bad_query("X-Amz-Expires must be non-negative")
+    if expires > LONGEST:
+        raise _bad_query(
+            "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than "
+            "604800 seconds"
+        )
+    headers = tuple(query["X-Amz-SignedHeaders"].lower().split(";"))
+    return Signature(scope, headers, query["X-Amz-Signature"], query["X-Amz-Date"], expires)
+
+
+def _check_time(signature: Signature) -> None:
+    try:
+        signed = datetime.strptime(signature.timestamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        if signature.expires is not None:
+            raise _bad_query("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"") from None
+        raise Refused("AccessDenied", "AWS authentication requires a valid Date or x-amz-date header") from None
+    now = time.time()
+    if signature.expires is not None and now > signed + signature.expires:
+        raise Refused("AccessDenied", "Request has expired")
+    if signature.expires is not None and now < signed - SKEW:
+        raise Refused("AccessDenied", "Request is not valid yet")
+    if signature.expires is None and abs(now - signed) > SKEW:
+        raise Refused(
+            "RequestTimeTooSkewed", "The difference between the request time and the current time is too large."
+        )
+
+
+def _check_covered(signature: Signature, present: Mapping[str, str], service: str) -> None:
+    """S3 takes no x-amz- header that its signer did not see, or a link would let its holder add what it likes."""
+    demanded = {name for name in present if name.startswith("x-amz-")} if service == "s3" else set()
+    missing = (demanded - {"x-amz-content-sha256"} | {"host"}) - set(signature.headers)
+    if missing:
+        raise Refused(
+            "AccessDenied", f"There were headers present in the request which were not signed: {', '.join(missing)}"
+        )
+
+
+def _payload(environ: WSGIEnvironment, signature: Signature, service: str) -> str:
+    declared = str(environ.get("HTTP_X_AMZ_CONTENT_SHA256", ""))
+    if service == "s3":
+        if signature.expires is None and not declared:
+            raise Refused("InvalidRequest", "Missing required header for this request: x-amz-content-sha256")
+        return declared or UNSIGNED_PAYLOAD
+    body = get_input_stream(environ).read()
+    environ["wsgi.input"], environ["CONTENT_LENGTH"] = io.BytesIO(body), str(len(body))
+    payload = sha256(body).hexdigest()
+    if declared and declared != payload:
+        raise _mismatch()
+    return payload
+
+
+def _headers(environ: WSGIEnvironment) -> Iterator[tuple[str, str]]:
+    """The request's headers under the names by which they are signed; UTF-8, which WSGI gives as Latin-1."""
+    spelled = environ.get("moto.preserved_header_names", {})
+    for name, value in environ.items():
+        if name.startswith("HTTP_") or name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+            dashed = name.removeprefix("HTTP_").replace("_", "-")
+            yield spelled.get(name, dashed).lower(), value.encode("latin-1").decode(errors="replace")
+
+
+def _url(environ: WSGIEnvironment) -> str:
+    """What was asked for, encoded as it is signed: each character but the unreserved ones, and `/` between segments."""
+    path, _, query = environ["RAW_URI"].partition("?")
+    if not path.startswith("/"):
+        path = "/" + path.split("://", 1)[-1].partition("/")[2]
+    encoded = "/".join(quote(unquote_to_bytes(segment), safe=_UNRESERVED) for segment in path.split("/"))
+    pairs = (pair.partition("=") for pair in query.split("&") if pair)
+    kept = ((name, value) for name, _, value in pairs if name != "X-Amz-Signature")
+    return f"http://{environ['HTTP_HOST']}{encoded}?" + "&".join(
+        f"{quote(unquote_plus(name), safe=_UNRESERVED)}={quote(unquote_plus(value), safe=_UNRESERVED)}"
+        for name, value in kept
+    )
+
+
+def _timestamp(date: str) -> str:
+    try:
+        return datetime.strptime(date, "%a, %d %b %Y %H:%M:%S GMT").strftime("%Y%m%dT%H%M%SZ")  # noqa: DTZ007
+    except ValueError:
+        return ""
+
+
+def _bad_query(message: str) -> Refused:
+    return Refused("AuthorizationQueryParametersError", message)
+
+
+def _no_mechanism() -> Refused:
+    return Refused(
+        "InvalidRequest",
+        "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",
+    )
+
+
+def _mismatch() -> Refused:
+    return Refused(
+        "SignatureDoesNotMatch",
+        "The request signature we calculated does not match the signature you provided. Check your key and signing "
+        "method.",
+    )
