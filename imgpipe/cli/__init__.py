@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from imgpipe import __version__
-from imgpipe.cli import bundle, deploy, destroy, doctor, init, process_local, recipe, samples, status, surroundings
+from imgpipe.cli import api, bundle, deploy, destroy, doctor, init, process_local, recipe, samples, status, surroundings
 
 app = typer.Typer(
     add_completion=False,
@@ -31,6 +31,7 @@ app.command()(deploy.deploy)
 app.command()(status.status)
 app.command()(destroy.destroy)
 app.command()(doctor.doctor)
+app.add_typer(api.app)
 
 
 def answer_version(asked: bool) -> None:

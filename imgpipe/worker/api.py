@@ -223,7 +223,7 @@ def _not_found(detail: str) -> Problem:
 
 
 def _cursor(text: str | None) -> str | None:
-    if not text:
+    if text is None:
         return None
     try:
         cursor = to_key(text)
@@ -235,9 +235,11 @@ def _cursor(text: str | None) -> str | None:
 
 
 def _since(text: str | None) -> str | None:
+    if text is None:
+        return None
     try:
-        moment = datetime.fromisoformat(text) if text else None
-        return rfc3339((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()) if moment else None
+        moment = datetime.fromisoformat(text)
+        return rfc3339((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
     except (ValueError, OverflowError):
         remedy = "Give it as in since=2026-11-22T10:00:00Z."
         raise Problem("bad_request", f"The time {text!r} cannot be read.", remedy) from None
@@ -245,7 +247,7 @@ def _since(text: str | None) -> str | None:
 
 def _status(text: str | None) -> Settled | None:
     try:
-        return msgspec.convert(text, Settled) if text else None
+        return None if text is None else msgspec.convert(text, Settled)
     except msgspec.ValidationError:
         *known, last = get_args(Settled)
         remedy = f"Use {', '.join(known)} or {last}."

@@ -214,6 +214,9 @@ def test_a_page_may_begin_before_what_is_asked_for(api: Api) -> None:
         {"since": "0001-01-01T00:00:00+10:00"},
         {"cursor": "?"},
         {"cursor": "YQ"},
+        {"status": ""},
+        {"since": ""},
+        {"cursor": ""},
     ],
 )
 def test_a_question_that_cannot_be_answered_is_refused(api: Api, query: dict[str, str]) -> None:
