@@ -13,7 +13,7 @@ The low-level client is given, and nothing here imports the SDK, whose resources
 
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
@@ -26,9 +26,14 @@ from imgpipe.worker.ports import Entry, Page, Record, Settled
 INDEX: Final = "feed"
 SHARDS: Final = 16
 """Each takes 1,000 writes a second ("Partition throughput limits")."""
+BATCH: Final = 100
+"""Keys of one request ("BatchGetItem")."""
 DELETED_DAYS: Final = 30
 _LONGEST_SORT_KEY: Final = 1024
 """UTF-8 bytes ("Quotas"): a key as long as S3 allows does not fit behind a time."""
+_SHORTEST: Final = 0.05
+_LONGEST: Final = 5.0
+"""Seconds before what a request left over is asked for again."""
 _FIRST: Final = " "
 _LAST: Final = "\U0010ffff"
 """Sort before and behind every time."""
@@ -49,6 +54,23 @@ class DynamoDBCatalog:
         answer = self._client.get_item(TableName=self._table, Key={"key": {"S": key}}, ConsistentRead=True)
         item = answer.get("Item")
         return Entry(to_record(item), int(item["revision"]["N"])) if item else None
+
+    def records(self, keys: Iterable[str]) -> dict[str, Record]:
+        """The records of those of `keys` that have one, each as it was a moment ago: eventually consistent, at half
+        the price. At most `BATCH` keys, no two alike."""
+        found: dict[str, Record] = {}
+        wanted: list[Any] = [{"key": {"S": key}} for key in keys]
+        wait = _SHORTEST
+        while wanted:
+            answer = self._client.batch_get_item(RequestItems={self._table: {"Keys": wanted}})
+            for record in map(to_record, answer["Responses"].get(self._table, ())):
+                found[record.key] = record
+            # What is throttled, or does not fit the answer, is left over, and is no error that the client retries.
+            wanted = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
+            if wanted:
+                time.sleep(wait)
+                wait = min(wait * 2, _LONGEST)
+        return found
 
     def put(self, record: Record, revision: int | None) -> int:
         item = to_item(record, (revision or 0) + 1, self._clock())

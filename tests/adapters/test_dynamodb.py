@@ -232,3 +232,25 @@ def test_a_conflict_is_no_sdk_error(catalog: DynamoDBCatalog) -> None:
     catalog.put(record(), None)
     with pytest.raises(Conflict):
         catalog.put(record(status="failed"), 7)
+
+
+def test_records_are_read_by_the_hundred_and_what_is_left_over_is_read_again(
+    dynamodb: Any, catalog: DynamoDBCatalog
+) -> None:
+    there = [replace(record(), key=f"{number}.jpg") for number in range(60)]
+    for one in there:
+        catalog.put(one, None)
+    asked: list[int] = []
+
+    def leave_over(parsed: dict[str, Any], **_: object) -> None:
+        found = parsed["Responses"][TABLE]
+        asked.append(len(found))
+        if len(asked) < 3:
+            left, parsed["Responses"][TABLE] = found[20:], found[:20]
+            parsed["UnprocessedKeys"] = {TABLE: {"Keys": [{"key": item["key"]} for item in left]}}
+
+    dynamodb.meta.events.register("after-call.dynamodb.BatchGetItem", leave_over)
+    keys = [f"{number}.jpg" for number in range(100)]
+    assert catalog.records(keys) == {one.key: one for one in there}
+    assert asked == [60, 40, 20]
+    assert catalog.records([]) == {}
