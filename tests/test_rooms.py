@@ -17,6 +17,7 @@ ROOMS = ("core", "worker", "adapters", "lambda_function", "deploy", "remote", "l
 
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "errors": (),
+    "files": (),
     "core": ("imgpipe.core", "PIL", "cykooz_resizer", "pi_heif", "msgspec"),
     "worker": ("imgpipe.worker", "imgpipe.core", "msgspec"),
     "adapters": ("imgpipe.worker.ports", "msgspec"),
@@ -29,11 +30,11 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "remote": (
         "imgpipe.remote", "imgpipe.worker.ports", "imgpipe.worker.events", "imgpipe.worker.ids", "imgpipe.worker.keys",
-        "imgpipe.adapters", "msgspec", "boto3", "botocore", *RECIPES,
+        "imgpipe.adapters", "imgpipe.core.containers", "imgpipe.files", "msgspec", "boto3", "botocore", *RECIPES,
     ),
     "local": (
         "imgpipe.local", "imgpipe.worker", "imgpipe.adapters", "imgpipe.deploy", "imgpipe.remote", "imgpipe.core",
-        "msgspec", "PIL", "boto3", "botocore", "moto", "werkzeug",
+        "imgpipe.files", "msgspec", "PIL", "boto3", "botocore", "moto", "werkzeug",
     ),
     "cli": ("typer", "click", "rich", "msgspec", *(f"imgpipe.{room}" for room in ROOMS)),
     "__main__": ("imgpipe.cli",),

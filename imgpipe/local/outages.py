@@ -5,8 +5,8 @@ import traceback
 from typing import Final
 
 from imgpipe.errors import Retry
+from imgpipe.files import shown
 from imgpipe.local.run_events import Trouble
-from imgpipe.local.scan import shown
 
 _ENDS_RUN: Final = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 _REMEDIES: Final = {

@@ -5,16 +5,13 @@ could not read is trouble, never a vanished source. An unmounted disk's folder c
 """
 
 import os
-import re
-import stat
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from itertools import accumulate
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from imgpipe.core.containers import EXTENSIONS, known
+from imgpipe.files import Patterns, is_utf8, kind, shown, walk
 
 HEAD = 64
 """Bytes that tell a known signature."""
@@ -61,9 +58,7 @@ class Scan:
 class Scanner:
     """Looks at IN, a folder or one file, as often as asked. Files are read again only where they changed.
 
-    Hidden files and folders are passed over; links to files are followed, links to
-    folders are not, since they may lead round in a circle. A pattern with a slash is held against the key and the
-    folders that it lies in, one without against each of their names, all without regard to case; exclusion wins.
+    What is passed over, and what `include` and `exclude` mean, is `imgpipe.files`' to say; a lone file may be hidden.
     `lone` tells that IN is one file; keys are paths below `root`.
     """
 
@@ -71,13 +66,12 @@ class Scanner:
         self._source = source
         self.lone = source.is_file()
         self.root = source.parent if self.lone else source
-        self._include = tuple(_plain(pattern) for pattern in include)
-        self._exclude = tuple(_plain(pattern) for pattern in exclude)
+        self._patterns = Patterns(include, exclude)
         self._judged: dict[Found, bool] = {}
 
     def wants(self, key: str) -> bool:
         """Whether the patterns let `key` through."""
-        return (not self._include or _matches(key, self._include)) and not _matches(key, self._exclude)
+        return self._patterns.want(key)
 
     def scan(self, sources: Collection[str] = ()) -> Scan:
         """Look now. Keys in `sources` are taken for images without a look: what was a source stays one."""
@@ -92,14 +86,14 @@ class Scanner:
                 continue
             try:
                 facts = entry.stat()
-                hidden = entry.name.startswith(".") and not self.lone
-                if stat.S_ISDIR(facts.st_mode) and not hidden:
-                    linked += 1
-                    continue
-                if hidden or not stat.S_ISREG(facts.st_mode):
-                    other += 1
-                    continue
-                if not _is_utf8(key):
+                match kind("" if self.lone else entry.name, facts):
+                    case "linked":
+                        linked += 1
+                        continue
+                    case "other":
+                        other += 1
+                        continue
+                if not is_utf8(key):
                     bad_names.append(shown(key))
                     continue
                 file = Found(key, facts.st_size, facts.st_mtime_ns)
@@ -122,18 +116,7 @@ class Scanner:
         if self.lone:
             yield self._source.name, _File(self._source)
             return
-        folders = [(str(self._source), "")]
-        while folders:
-            path, prefix = folders.pop()
-            try:
-                with os.scandir(path) as entries:
-                    for entry in entries:
-                        if entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
-                            folders.append((entry.path, f"{prefix}{entry.name}/"))
-                        else:
-                            yield prefix + entry.name, entry
-            except OSError as error:
-                unread.append(Unread(shown(prefix.rstrip("/")), error, file=False))
+        yield from walk(str(self._source), lambda place, error: unread.append(Unread(shown(place), error, file=False)))
 
 
 class _File:
@@ -145,31 +128,6 @@ class _File:
 
     def stat(self) -> os.stat_result:
         return Path(self.path).stat()
-
-
-def _matches(key: str, patterns: tuple[str, ...]) -> bool:
-    names = _plain(key).split("/")
-    paths = list(accumulate(names, "{}/{}".format))
-    return any(fnmatchcase(name, pattern) for pattern in patterns for name in (paths if "/" in pattern else names))
-
-
-def _plain(text: str) -> str:
-    """A pattern or a key as it is compared: `Photos/` names the folder `photos`."""
-    return text.casefold().rstrip("/")
-
-
-def _is_utf8(key: str) -> bool:
-    try:
-        key.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def shown(name: str) -> str:
-    """`name` with the bytes that are not UTF-8 as a person can read them: `caf\\xe9.jpg`."""
-    escaped = re.sub("[\udc80-\udcff]", lambda byte: f"\\x{ord(byte[0]) - 0xDC00:02x}", name)
-    return escaped.encode(errors="backslashreplace").decode()
 
 
 def _has_signature(path: str) -> bool:

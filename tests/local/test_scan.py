@@ -7,8 +7,9 @@ from run_case import draw
 
 from imgpipe.adapters.folder import FolderStore
 from imgpipe.cli.console import printable
+from imgpipe.files import shown
 from imgpipe.local.outages import trouble
-from imgpipe.local.scan import Scan, Scanner, shown
+from imgpipe.local.scan import Scan, Scanner
 
 
 def scan(source: Path, include: tuple[str, ...] = (), exclude: tuple[str, ...] = ()) -> Scan:
