@@ -14,8 +14,8 @@ The low-level client is given, and nothing here imports the SDK, whose resources
 import time
 import zlib
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from threading import Thread
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -40,6 +40,13 @@ _LAST: Final = "\U0010ffff"
 
 Item = Mapping[str, Mapping[str, Any]]
 """Attributes by name, each as {type: value}."""
+
+
+class Stretch(NamedTuple):
+    """A part of the feed, oldest first, and the place ("UPDATED#KEY") up to which it is whole: None for its end."""
+
+    entries: tuple[Entry, ...]
+    until: str | None
 
 
 class DynamoDBCatalog:
@@ -103,9 +110,7 @@ class DynamoDBCatalog:
         # DynamoDB refuses such a range. Python compares as UTF-8 sorts.
         if oldest > newest:
             return Page((), None)
-        query = self._query(limit, oldest, newest, prefix, status)
-        with ThreadPoolExecutor(SHARDS) as pool:
-            reads = list(pool.map(lambda shard: self._read(query, shard), map(_shard_name, range(SHARDS))))
+        reads = self._read_all(self._query(limit, oldest, newest, prefix, status))
         # Behind the newest place where a shard's reading stopped, what it holds is not known yet.
         floor = max((read.stopped for read in reads), default="")
         found = [item for read in reads for item in read.items if floor <= _feed(item) != cursor]
@@ -114,6 +119,16 @@ class DynamoDBCatalog:
             found = found[:limit]
             floor = _feed(found[-1])
         return Page(tuple(map(to_record, found)), floor or None)
+
+    def stretch(self, limit: int, since: str, *, prefix: str | None = None, status: Settled | None = None) -> Stretch:
+        """The feed from `since` on, a time (RFC 3339, UTC) or the place where another stretch ended, which is read
+        again: at most `limit` records of each shard, two or more."""
+        reads = self._read_all(self._query(limit, since, _LAST, prefix, status) | {"ScanIndexForward": True})
+        # Behind the oldest place where a shard's reading stopped, what it holds is not known yet.
+        ceiling = min((read.stopped for read in reads if read.stopped), default=None)
+        found = [item for read in reads for item in read.items if ceiling is None or _feed(item) <= ceiling]
+        found.sort(key=_feed)
+        return Stretch(tuple(Entry(to_record(item), int(item["revision"]["N"])) for item in found), ceiling)
 
     def _query(
         self, limit: int, oldest: str, newest: str, prefix: str | None, status: Settled | None
@@ -140,6 +155,26 @@ class DynamoDBCatalog:
         }
         return query | {"FilterExpression": " AND ".join(filters)} if filters else query
 
+    def _read_all(self, query: dict[str, Any]) -> list["_Read"]:
+        """Every shard at once, by threads that a process which is interrupted need not wait for."""
+        reads: list[_Read] = []
+        errors: list[Exception] = []
+
+        def read(shard: str) -> None:
+            try:
+                reads.append(self._read(query, shard))
+            except Exception as error:
+                errors.append(error)
+
+        threads = [Thread(target=read, args=(_shard_name(number),), daemon=True) for number in range(SHARDS)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if errors:
+            raise errors[0]
+        return reads
+
     def _read(self, query: dict[str, Any], shard: str) -> "_Read":
         values = query["ExpressionAttributeValues"] | {":shard": {"S": shard}}
         answer = self._client.query(**query | {"ExpressionAttributeValues": values})
@@ -148,7 +183,7 @@ class DynamoDBCatalog:
 
 
 class _Read(Struct, frozen=True):
-    """What one shard holds, newest first, and where the reading stopped: "" where it came to the end."""
+    """What one shard holds, and where the reading stopped: "" where it came to the end."""
 
     items: list[Item]
     stopped: str

@@ -5,8 +5,10 @@ botocore's own errors: wrap a command's work in `aws_errors`, which says them as
 """
 
 import shlex
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any, Final
 
@@ -18,6 +20,8 @@ ATTEMPTS: Final = 6
 CONNECT_SECONDS: Final = 10
 CONNECTIONS: Final = 32
 """Of one client at once: the catalog's feed alone is read by sixteen threads."""
+_EXACT_TO: Final = 2.0
+"""Seconds: answers tell the second, and have been under way."""
 
 
 @contextmanager
@@ -55,14 +59,35 @@ class Session:
         self._region = region
         self._endpoint_url = endpoint_url
         self._clients: dict[str, Any] = {}
+        self._ahead = 0.0
 
     def client(self, service: str) -> Any:
         """The boto3 client of `service`, made once. S3 presigns for the regional host, or path-style for an endpoint
         of one's own."""
         if service not in self._clients:
             with aws_errors():
-                self._clients[service] = self._s3() if service == "s3" else self._make(service)
+                client = self._s3() if service == "s3" else self._make(service)
+            client.meta.events.register("after-call", self._read_clock)
+            self._clients[service] = client
         return self._clients[service]
+
+    def now(self) -> float:
+        """AWS's time, in seconds since the epoch, as its last answer tells: records are written by that clock, and
+        this machine's may be wrong by minutes."""
+        return time.time() + self._ahead
+
+    def _read_clock(self, parsed: dict[str, Any], **_: Any) -> None:
+        with suppress(KeyError, ValueError):
+            told = parsedate_to_datetime(parsed["ResponseMetadata"]["HTTPHeaders"]["date"]).timestamp()
+            ahead = told - time.time()
+            self._ahead = ahead if abs(ahead) > _EXACT_TO else 0.0
+
+    @property
+    def is_renewable(self) -> bool:
+        """Whether another such session may find newer credentials: those of the environment stay what they are."""
+        with aws_errors():
+            credentials = self._boto.get_credentials()
+        return credentials is None or credentials.method != "env"
 
     def command(self, name: str, stack: str, *flags: str) -> str:
         """The command `imgpipe NAME`, to be typed, that means that stack in the same place."""
