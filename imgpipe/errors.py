@@ -6,6 +6,7 @@
     │   └── NoStackError      no stack of that name where it was looked for; exit 2
     ├── AwsError              AWS could not be reached, or refused the credentials or the call; exit 3
     ├── BundleError           the bundle cannot be built, or not for that machine; exit 1
+    ├── NoImageError          nothing lies at a key, and nothing is known of it; exit 1
     ├── StackError            a stack that failed, or is not in a state to do this with; exit 1
     ├── MessageError          a queue's message that is no S3 event: it ends in the dead-letter queue
     └── ImageError            a source that cannot be rendered: an answer, kept in its record, never retried
@@ -113,6 +114,15 @@ class BundleError(ImgpipeError):
     """The bundle cannot be built: uv, its index or a wheel is not what it takes."""
 
     code = "bundle"
+
+
+class NoImageError(ImgpipeError):
+    """Nothing lies at a key, and nothing is known of it."""
+
+    code = "no_image"
+
+    def __init__(self, key: str, remedy: str) -> None:
+        super().__init__(f"There is no image {key}.", remedy)
 
 
 class StackError(ImgpipeError):

@@ -20,7 +20,7 @@ LONGEST_KEY: Final = 1024
 """UTF-8 bytes ("Naming Amazon S3 objects")."""
 _BATCH: Final = 1000
 """Keys of one request ("DeleteObjects")."""
-_NOT_IN_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+NOT_IN_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML 1.0 cannot say, and so neither can DeleteObjects."""
 
 
@@ -50,7 +50,7 @@ class S3Store:
             answer = self._client.get_object(Bucket=self._bucket, Key=key)
         except self._client.exceptions.ClientError as error:
             # The answer repeats the key, and with one that XML cannot carry it has no code that could be read.
-            if error.response["Error"]["Code"] == "NoSuchKey" or (_status(error) == 404 and _NOT_IN_XML.search(key)):
+            if error.response["Error"]["Code"] == "NoSuchKey" or (_status(error) == 404 and NOT_IN_XML.search(key)):
                 return None
             raise
         stat = _stat(key, answer)
@@ -75,9 +75,9 @@ class S3Store:
 
     def delete(self, keys: Collection[str]) -> None:
         possible = sorted({key for key in keys if not _is_too_long(key)})
-        for key in filter(_NOT_IN_XML.search, possible):
+        for key in filter(NOT_IN_XML.search, possible):
             self._client.delete_object(Bucket=self._bucket, Key=key)
-        for batch in _batches([key for key in possible if not _NOT_IN_XML.search(key)]):
+        for batch in _batches([key for key in possible if not NOT_IN_XML.search(key)]):
             answer = self._client.delete_objects(
                 Bucket=self._bucket, Delete={"Objects": [{"Key": key} for key in batch], "Quiet": True}
             )

@@ -1,4 +1,4 @@
-"""How a time in the past is given on the command line.
+"""How a time in the past, and how long something lasts, is given on the command line.
 
 A time without a zone is UTC, as is every time that the commands show.
 """
@@ -10,16 +10,24 @@ from typing import Final
 
 import typer
 
-_AGO: Final = re.compile(r"(\d{1,9})([smhdw])")
+_SPAN: Final = re.compile(r"(\d{1,9})([smhdw])")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+def span(text: str) -> int:
+    """How many seconds `text` is: 90s, 10m, 2h, 1d, 1w. Raises typer.BadParameter where it is no such span."""
+    found = _SPAN.fullmatch(text)
+    if not found:
+        raise typer.BadParameter(f"{text!r} is no span of time, as 90s, 10m, 2h or 1d.")
+    return int(found[1]) * _SECONDS[found[2]]
 
 
 def since(text: str) -> float:
     """The moment that `text` names, in seconds since the epoch: so long ago (90s, 10m, 2h, 1d, 1w), or a date or time
     of ISO 8601. Raises typer.BadParameter where it is neither, or still to come."""
     now = time.time()
-    if ago := _AGO.fullmatch(text):
-        return max(0.0, now - int(ago[1]) * _SECONDS[ago[2]])
+    if _SPAN.fullmatch(text):
+        return max(0.0, now - span(text))
     try:
         told = datetime.fromisoformat(text)
         moment = (told if told.tzinfo else told.replace(tzinfo=UTC)).timestamp()

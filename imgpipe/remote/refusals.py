@@ -64,7 +64,7 @@ def explained(error: Exception) -> ImgpipeError | None:
 
     match error:
         case ClientError():
-            return _refusal(error)
+            return refusal(error)
         case ResponseParserError():
             return AwsError(
                 "not_aws",
@@ -120,6 +120,8 @@ def _before_an_answer(error: Exception) -> ImgpipeError:
             )
         case e.ProxyConnectionError():
             return AwsError("unreachable", _sentence(error), "Check HTTPS_PROXY and NO_PROXY.")
+        case e.FlexibleChecksumError() | e.IncompleteReadError():
+            return AwsError("damaged", "What arrived is not what AWS sent.", "Run the same command again.")
         case e.HTTPClientError() | e.ConnectionError():
             where = about.get("endpoint_url", "AWS")
             what = "did not answer in time" if "Timeout" in type(error).__name__ else "cannot be reached"
@@ -129,7 +131,7 @@ def _before_an_answer(error: Exception) -> ImgpipeError:
     return AwsError("aws", _sentence(error), "Mend that in AWS's configuration, then try again.")
 
 
-def _refusal(error: "ClientError") -> ImgpipeError:
+def refusal(error: "ClientError") -> ImgpipeError:
     """What AWS answered."""
     code = str(error.response.get("Error", {}).get("Code", ""))
     message = str(error.response.get("Error", {}).get("Message", ""))
