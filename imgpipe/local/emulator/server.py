@@ -55,8 +55,13 @@ def serve(app: WSGIApplication, port: int) -> Server:
 
     Raises UsageError where the port is taken or may not be used.
     """
+    return Server(app, listen(port))
+
+
+def listen(port: int) -> socket.socket:
+    """The socket for a `Server`, on which clients wait from now on. Raises UsageError as `serve` does."""
     try:
-        listener = socket.create_server((HOST, port), backlog=_QUEUE)
+        return socket.create_server((HOST, port), backlog=_QUEUE)
     except OverflowError as error:
         raise UsageError(f"{port} is not a port.", "Give one from 1 to 65535.") from error
     except OSError as error:
@@ -64,4 +69,3 @@ def serve(app: WSGIApplication, port: int) -> Server:
         raise UsageError(
             f"Port {port} of {HOST} {reason}.", "End the program that holds it, or give another with --port."
         ) from error
-    return Server(app, listener)

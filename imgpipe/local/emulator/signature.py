@@ -31,12 +31,13 @@ _UNRESERVED: Final = "-_.~"
 
 
 class Refused(Exception):
-    """A request that AWS would not carry out: `code` and `message` as S3 names them."""
+    """A request that AWS would not carry out: `code`, `message` and other elements of the answer, as S3 names them."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, **details: str) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
+        self.details = details
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def check(environ: WSGIEnvironment, service: str, keys: Mapping[str, str]) -> No
     if signature is None:
         raise Refused("AccessDenied", "Access Denied")
     if signature.scope.access_key not in keys:
-        raise Refused("InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.")
+        raise unknown_key(signature.scope.access_key)
     _check_time(signature)
     present = dict(_headers(environ))
     _check_covered(signature, present, service)
@@ -101,9 +102,10 @@ def check(environ: WSGIEnvironment, service: str, keys: Mapping[str, str]) -> No
     signer = (_S3Signer if service == "s3" else _Signer)(
         Credentials(signature.scope.access_key, keys[signature.scope.access_key]), service, signature.scope.region
     )
-    computed = signer.signature(signer.string_to_sign(request, signer.canonical_request(request)), request)
-    if signature.scope.service != service or not compare_digest(computed, signature.value):
-        raise _mismatch()
+    text = signer.string_to_sign(request, signer.canonical_request(request))
+    right = compare_digest(signer.signature(text, request).encode(), signature.value.encode())
+    if signature.scope.service != service or not right:
+        raise mismatch(text)
 
 
 def sign_text(text: str, scope: Scope, secret: str) -> str:
@@ -112,6 +114,25 @@ def sign_text(text: str, scope: Scope, secret: str) -> str:
     request.context["timestamp"] = scope.day
     signer = SigV4Auth(Credentials(scope.access_key, secret), scope.service, scope.region)
     return str(signer.signature(text, request))
+
+
+def unknown_key(access_key: str) -> Refused:
+    """What is said to an access key that nobody has."""
+    return Refused(
+        "InvalidAccessKeyId",
+        "The AWS Access Key Id you provided does not exist in our records.",
+        AWSAccessKeyId=access_key,
+    )
+
+
+def mismatch(signed: str) -> Refused:
+    """What is said where the signature of `signed`, the string to sign, is another."""
+    return Refused(
+        "SignatureDoesNotMatch",
+        "The request signature we calculated does not match the signature you provided. Check your key and signing "
+        "method.",
+        StringToSign=signed,
+    )
 
 
 def read(environ: WSGIEnvironment) -> Signature | None:
@@ -203,7 +224,7 @@ def _payload(environ: WSGIEnvironment, signature: Signature, service: str) -> st
     environ["wsgi.input"], environ["CONTENT_LENGTH"] = io.BytesIO(body), str(len(body))
     payload = sha256(body).hexdigest()
     if declared and declared != payload:
-        raise _mismatch()
+        raise mismatch(payload)
     return payload
 
 
@@ -245,12 +266,4 @@ def _no_mechanism() -> Refused:
     return Refused(
         "InvalidRequest",
         "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",
-    )
-
-
-def _mismatch() -> Refused:
-    return Refused(
-        "SignatureDoesNotMatch",
-        "The request signature we calculated does not match the signature you provided. Check your key and signing "
-        "method.",
     )
