@@ -94,6 +94,8 @@ def read_yaml(text: str) -> dict[str, Any]:
     def long_form(loader: Any, tag: str, node: Any) -> dict[str, Any]:
         if isinstance(node, yaml.ScalarNode):
             value = loader.construct_scalar(node)
+            if tag == "GetAtt":
+                value = value.split(".", 1)
         elif isinstance(node, yaml.SequenceNode):
             value = loader.construct_sequence(node, deep=True)
         else:

@@ -118,7 +118,7 @@ def test_tags_of_yaml_are_read_in_their_long_form() -> None:
     text = "A: !If [Use, !Ref X, !Sub '${X}']\nB: !GetAtt X.Arn\nV: 2012-10-17\nC: !Condition Use"
     assert read_yaml(text) == {
         "A": {"Fn::If": ["Use", {"Ref": "X"}, {"Fn::Sub": "${X}"}]},
-        "B": {"Fn::GetAtt": "X.Arn"},
+        "B": {"Fn::GetAtt": ["X", "Arn"]},
         "V": "2012-10-17",
         "C": {"Condition": "Use"},
     }

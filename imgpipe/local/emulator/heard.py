@@ -1,0 +1,67 @@
+"""What the emulator's functions say in their logs, as results and troubles.
+
+A worker writes the record of each image into its log, so nothing has to be asked of the catalog to see what happened.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import msgspec
+from msgspec import Struct
+
+from imgpipe.worker.ports import Record
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Something that is no image's fault, as a sentence."""
+
+    message: str
+
+
+class _Line(Struct, rename="camel"):
+    """What of a line of Lambda's JSON log tells of trouble: the function's own words, or Lambda's about it."""
+
+    level: str = ""
+    message: str = ""
+    error_message: str = ""
+    type: str = ""
+    record: "_Report | None" = None
+
+
+class _Report(Struct, rename="camel"):
+    status: str
+    error_type: str = ""
+    request_id: str = ""
+
+
+class Ear:
+    """Hears every result once, although a worker that only looked says again what was known."""
+
+    def __init__(self) -> None:
+        self._updated: dict[str, str] = {}
+
+    def hear(self, lines: Iterable[str]) -> Iterator[Record | Trouble]:
+        """What is new in these lines of a log; none of it is about the metrics and traces between."""
+        for line in lines:
+            try:
+                record = msgspec.json.decode(line, type=Record)
+            except msgspec.DecodeError:
+                if trouble := _trouble(line):
+                    yield trouble
+                continue
+            if self._updated.get(record.key) != record.updated:
+                self._updated[record.key] = record.updated
+                yield record
+
+
+def _trouble(line: str) -> Trouble | None:
+    try:
+        told = msgspec.json.decode(line, type=_Line)
+    except msgspec.DecodeError:
+        return None
+    if told.type == "platform.report" and told.record:
+        return Trouble(f"A worker ended with {told.record.error_type or told.record.status}: its message comes again.")
+    if told.level == "ERROR":
+        return Trouble(told.message or told.error_message)
+    return None

@@ -1,0 +1,140 @@
+"""The stack that the emulator plays, made from the template that `deploy` sends, type by type as `REALISED` says.
+
+moto's CloudFormation keeps what moto can keep, and answers for the stack. What it lacks is done by the emulator's own
+parts, which take every value (timeouts, batch sizes, routes, notifications) from the template's resolved properties.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from imgpipe.deploy import template
+from imgpipe.local.emulator.function import ACCOUNT
+from imgpipe.remote.session import Session
+
+
+@dataclass(frozen=True)
+class Realised:
+    """Which parts play a type of resource, and what of it nobody does."""
+
+    by: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
+
+
+REALISED: Final[Mapping[str, Realised]] = {
+    "AWS::ApiGatewayV2::Api": Realised(("gateway",)),
+    "AWS::ApiGatewayV2::Authorizer": Realised(lacks=("JWTs",)),
+    "AWS::ApiGatewayV2::Integration": Realised(("gateway",)),
+    "AWS::ApiGatewayV2::Route": Realised(("gateway",)),
+    "AWS::ApiGatewayV2::Stage": Realised(("gateway",), ("throttling",)),
+    "AWS::CloudWatch::Alarm": Realised(lacks=("alarms", "metrics")),
+    "AWS::DynamoDB::Table": Realised(("moto",), ("expiry", "backups")),
+    "AWS::IAM::ManagedPolicy": Realised(("moto",), ("IAM permissions",)),
+    "AWS::IAM::Role": Realised(("moto",), ("IAM permissions",)),
+    "AWS::Lambda::EventSourceMapping": Realised(("mapping",)),
+    "AWS::Lambda::Function": Realised(("moto", "function")),
+    "AWS::Lambda::Permission": Realised(lacks=("IAM permissions",)),
+    "AWS::Logs::LogGroup": Realised(("moto",), ("access logs", "expiry")),
+    "AWS::S3::Bucket": Realised(("moto", "front"), ("lifecycle rules", "encryption")),
+    "AWS::S3::BucketPolicy": Realised(lacks=("IAM permissions",)),
+    "AWS::SNS::Subscription": Realised(lacks=("alarms",)),
+    "AWS::SNS::Topic": Realised(lacks=("alarms",)),
+    "AWS::SNS::TopicPolicy": Realised(lacks=("alarms",)),
+    "AWS::SQS::Queue": Realised(("moto",), ("encryption", "expiry")),
+    "AWS::SQS::QueuePolicy": Realised(lacks=("IAM permissions",)),
+}
+"""Type of resource -> how it is played here. The emulator refuses a template with any other."""
+
+NOT_EMULATED: Final = tuple(dict.fromkeys(word for realised in REALISED.values() for word in realised.lacks))
+"""What of AWS nobody plays here, in words."""
+_LEASE: Final = 12
+"""Seconds by which a message stays hidden at least beyond the function's timeout: longer than a lease does."""
+
+
+class EmulatedStack:
+    """The stack `name` at the moto of this process, which `session` speaks to. `parameters` are the template's."""
+
+    def __init__(self, session: Session, name: str, endpoint: str, api: str, timeout: int | None) -> None:
+        """`endpoint` and `api` are URLs; `timeout` is the processor's, in seconds, or None for the template's own."""
+        self._client = session.client("cloudformation")
+        self._name = name
+        self._given = {} if timeout is None else {"ProcessorTimeout": str(timeout)}
+        self._document = _document(endpoint, api, timeout)
+
+    def create(self, parameters: Mapping[str, str]) -> None:
+        """Make everything that moto keeps."""
+        self._send(self._client.create_stack, parameters)
+
+    def update(self, parameters: Mapping[str, str]) -> None:
+        """Change the parameters; all others go back to their defaults."""
+        self._send(self._client.update_stack, parameters)
+
+    def _send(self, call: Any, parameters: Mapping[str, str]) -> None:
+        given = self._given | dict(parameters)
+        call(
+            StackName=self._name,
+            TemplateBody=json.dumps(self._document),
+            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()],
+            Capabilities=["CAPABILITY_IAM"],
+        )
+
+    def properties(self, type_: str) -> dict[str, dict[str, Any]]:
+        """The properties of the resources of one type, by logical name, as they are resolved in the made stack."""
+        from moto.cloudformation.parsing import clean_json
+
+        names: Any = _Names(self._made())
+        return {
+            name: clean_json(resource["Properties"], names)
+            for name, resource in template.load().resources.items()
+            if resource["Type"] == type_
+        }
+
+    def only(self, type_: str) -> dict[str, Any]:
+        """The properties of the one resource of its type."""
+        (properties,) = self.properties(type_).values()
+        return properties
+
+    def _made(self) -> Any:
+        from moto.cloudformation.models import cloudformation_backends
+
+        backend = cloudformation_backends[ACCOUNT][self._client.meta.region_name]
+        return backend.get_stack(self._name).resource_map
+
+
+class _Names:
+    """What names stand for in the template: what moto made, and for what it did not make the name itself."""
+
+    def __init__(self, made: Any) -> None:
+        self._made = made
+        self.lazy_condition_map = made.lazy_condition_map
+
+    def __getitem__(self, name: str) -> Any:
+        try:
+            return self._made[name]
+        except KeyError:
+            return name
+
+    get = __getitem__
+
+
+def _document(endpoint: str, api: str, timeout: int | None) -> dict[str, Any]:
+    """The template as moto is given it: what moto plays, with outputs that name places of this machine."""
+    document = template.read_yaml(template.load().text)
+    resources = document["Resources"]
+    queues = {name for name, resource in resources.items() if resource["Type"] == "AWS::SQS::Queue"}
+    document["Resources"] = {
+        name: resource for name, resource in resources.items() if "moto" in REALISED[resource["Type"]].by
+    }
+    outputs = document["Outputs"]
+    outputs["ApiEndpoint"]["Value"] = api
+    for output in outputs.values():
+        match output["Value"]:
+            case {"Ref": name} if name in queues:
+                # moto would name AWS's host, and some clients go where the URL leads.
+                output["Value"] = {"Fn::Sub": f"{endpoint}/${{AWS::AccountId}}/${{{name}.QueueName}}"}
+    if timeout is not None:
+        # The eight minutes that S3's late listings ask for would make every retry a long wait.
+        visibility = max(6 * timeout, timeout + _LEASE)
+        document["Mappings"]["Timeout"][str(timeout)] = {"Visibility": visibility, "Late": 2 * visibility}
+    return document
