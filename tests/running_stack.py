@@ -27,6 +27,9 @@ class Running:
         self.client("s3").put_bucket_versioning(
             Bucket=self.pipeline.source_bucket, VersioningConfiguration={"Status": "Enabled"}
         )
+        # moto's own would take messages and call functions that it cannot run.
+        for mapping in self.client("lambda").list_event_source_mappings()["EventSourceMappings"]:
+            self.client("lambda").update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
 
     @property
     def client(self) -> Any:

@@ -49,6 +49,12 @@ def deployed_recipe(pipeline: Pipeline) -> Recipe:
     return recipe
 
 
+def deployed_hash(pipeline: Pipeline) -> str:
+    """The hash of the deployed recipe, from the bundle only where the stack itself does not tell it."""
+    told = pipeline.recipe_hash
+    return deployed_recipe(pipeline).hash if told == _UNKNOWN else told
+
+
 def _read(bundle: "_Object") -> Recipe:
     with zipfile.ZipFile(io.BufferedReader(bundle, _BLOCK)) as archive, tempfile.TemporaryDirectory() as folder:
         archive.extract(recipe_file.NAME, folder)
