@@ -42,5 +42,8 @@ class EmulatedSession(Session):
             core = botocore.session.Session(session_vars=unread | self._patience)
             return boto3.Session(KEY, KEY, botocore_session=core, region_name=REGION)
 
+    def _proxies(self, _: str) -> dict[str, str]:
+        return {}
+
     def _make(self, service: str, **settings: object) -> Any:
         return super()._make(service, proxies={}, **settings)

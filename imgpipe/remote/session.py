@@ -18,6 +18,8 @@ from imgpipe.errors import AwsError, ImgpipeError
 ATTEMPTS: Final = 6
 """Tries of one call, where neither AWS_MAX_ATTEMPTS nor the profile tells how many: CloudFormation throttles early."""
 CONNECT_SECONDS: Final = 10
+READ_SECONDS: Final = 60
+"""botocore's own default."""
 CONNECTIONS: Final = 32
 """Of one client at once: the catalog's feed alone is read by sixteen threads."""
 _EXACT_TO: Final = 2.0
@@ -88,6 +90,34 @@ class Session:
         with aws_errors():
             credentials = self._boto.get_credentials()
         return credentials is None or credentials.method != "env"
+
+    @property
+    def credentials(self) -> Any:
+        """botocore's credentials, to sign with what no client calls; renewed as they expire."""
+        from botocore.exceptions import NoCredentialsError
+
+        with aws_errors():
+            found = self._boto.get_credentials()
+            if found is None:
+                raise NoCredentialsError
+            return found
+
+    def http(self, url: str) -> Any:
+        """A session of botocore's for plain HTTP with the host of `url`, with the clients' proxies and certificates."""
+        from botocore.httpsession import URLLib3Session
+
+        return URLLib3Session(
+            verify=self._boto._session.get_config_variable("ca_bundle") or True,
+            proxies=self._proxies(url),
+            timeout=(CONNECT_SECONDS, READ_SECONDS),
+            max_pool_connections=CONNECTIONS,
+        )
+
+    def _proxies(self, url: str) -> dict[str, str]:
+        from botocore.utils import get_environ_proxies
+
+        found: dict[str, str] = get_environ_proxies(url)
+        return found
 
     def command(self, name: str, stack: str, *flags: str) -> str:
         """The command `imgpipe NAME`, to be typed, that means that stack in the same place."""
