@@ -43,7 +43,9 @@ def bound(megabytes: float) -> None:
 
 
 def _held() -> float:
-    """Megabytes that are resident."""
+    """Megabytes that are resident; where only the most that ever were is known, those."""
+    if sys.platform == "darwin":
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
 
 

@@ -1,0 +1,150 @@
+"""What brings a queue's messages to a function, as Lambda's event source mapping does.
+
+A receive costs a message one of the tries that it has before the dead-letter queue, so no more is received than can be
+invoked at once. What fails is left alone: it comes again when its visibility timeout has passed.
+"""
+
+import base64
+import math
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
+
+from imgpipe.local.emulator.environment import FunctionError
+from imgpipe.local.emulator.function import Function
+
+_LONG_POLL: Final = 20
+"""Seconds that a receive waits for messages at most."""
+_AT_ONCE: Final = 10
+"""Messages that one request may receive or delete."""
+_PAUSE: Final = 0.5
+"""Seconds before a request that failed is made again."""
+_TRIES: Final = 20
+"""To delete a message. One that is not deleted comes again."""
+
+
+class Mapping:
+    """From the queue at `queue_url` to `function`: batches of up to `batch_size` messages, gathered for up to `window`
+    seconds, of which `max_concurrency` are under way at once. `sqs` is a client of botocore that many threads may use.
+    """
+
+    def __init__(
+        self, sqs: Any, queue_url: str, function: Function, batch_size: int, max_concurrency: int, window: float
+    ) -> None:
+        self._sqs = sqs
+        self._url = queue_url
+        self._function = function
+        self._batch_size = batch_size
+        self._free = max_concurrency
+        self._window = window
+        self._stopped = threading.Event()
+        self._changed = threading.Condition()
+
+    def start(self) -> None:
+        """Begin to receive, until `close`."""
+        threading.Thread(target=self._poll, name="mapping", daemon=True).start()
+
+    def close(self) -> None:
+        """Receive no more. Invocations under way end with the function; a receive under way ends with the server."""
+        self._stopped.set()
+        with self._changed:
+            self._changed.notify_all()
+
+    def _poll(self) -> None:
+        asked = self._ask(self._sqs.get_queue_attributes, AttributeNames=["QueueArn"])
+        arn = asked["Attributes"]["QueueArn"] if asked else ""
+        held: list[dict[str, Any]] = []
+        due = 0.0
+        while free := self._wait_for_room():
+            wait = max(math.ceil(due - time.monotonic()), 0) if held else _LONG_POLL
+            received = self._ask(
+                self._sqs.receive_message,
+                MaxNumberOfMessages=min(free * self._batch_size - len(held), _AT_ONCE),
+                WaitTimeSeconds=min(wait, _LONG_POLL),
+                MessageSystemAttributeNames=["All"],
+                MessageAttributeNames=["All"],
+            )
+            if not held:
+                due = time.monotonic() + self._window
+            held += [record(message, arn) for message in received.get("Messages", [])]
+            while held and (len(held) >= self._batch_size or time.monotonic() >= due):
+                batch, held = held[: self._batch_size], held[self._batch_size :]
+                with self._changed:
+                    self._free -= 1
+                threading.Thread(target=self._run, args=(batch,), daemon=True).start()
+
+    def _wait_for_room(self) -> int:
+        """How many invocations may begin, once it is one at least; none where it is closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._free or self._stopped.is_set())
+            return 0 if self._stopped.is_set() else self._free
+
+    def _run(self, batch: list[dict[str, Any]]) -> None:
+        try:
+            again = failures(self._function.invoke({"Records": batch}), {each["messageId"] for each in batch})
+            self._delete([each["receiptHandle"] for each in batch if each["messageId"] not in again])
+        except FunctionError:
+            pass  # said in the function's log; all of them come again
+        finally:
+            with self._changed:
+                self._free += 1
+                self._changed.notify_all()
+
+    def _delete(self, handles: list[str]) -> None:
+        for start in range(0, len(handles), _AT_ONCE):
+            entries = [
+                {"Id": str(number), "ReceiptHandle": handle}
+                for number, handle in enumerate(handles[start : start + _AT_ONCE])
+            ]
+            self._ask(self._sqs.delete_message_batch, tries=_TRIES, Entries=entries)
+
+    def _ask(self, request: Callable[..., dict[str, Any]], tries: float = math.inf, **arguments: object) -> Any:
+        """The answer to `request`, made again until it is answered; an empty one after `tries`, or when closed."""
+        while tries > 0 and not self._stopped.is_set():
+            try:
+                return request(QueueUrl=self._url, **arguments)
+            except (BotoCoreError, ClientError, ResponseParserError):
+                tries -= 1
+                self._stopped.wait(_PAUSE)
+        return {}
+
+
+def record(message: dict[str, Any], arn: str) -> dict[str, Any]:
+    """A message of ReceiveMessage as one of an event's Records ("Example Amazon SQS message event")."""
+    return {
+        "messageId": message["MessageId"],
+        "receiptHandle": message["ReceiptHandle"],
+        "body": message["Body"],
+        "attributes": message["Attributes"],
+        "messageAttributes": {name: _attribute(value) for name, value in message.get("MessageAttributes", {}).items()},
+        "md5OfBody": message["MD5OfBody"],
+        "eventSource": "aws:sqs",
+        "eventSourceARN": arn,
+        "awsRegion": arn.split(":")[3],
+    }
+
+
+def failures(answer: object, ids: set[str]) -> set[str]:
+    """Those of a batch's message `ids` that come again: the ones that `answer` reports, none where it reports nothing,
+    all where it is not what was asked for ("Success and failure conditions" of partial batch responses)."""
+    if answer is None:
+        return set()
+    reported = answer.get("batchItemFailures") if isinstance(answer, dict) else [None]
+    if reported is None:
+        return set()
+    named = [item.get("itemIdentifier") if isinstance(item, dict) else None for item in reported]
+    known = {name for name in named if isinstance(name, str) and name in ids}
+    return known if len(known) == len(set(named)) else ids
+
+
+def _attribute(value: dict[str, Any]) -> dict[str, Any]:
+    attribute: dict[str, Any] = {"stringListValues": [], "binaryListValues": [], "dataType": value["DataType"]}
+    if "StringValue" in value:
+        attribute["stringValue"] = value["StringValue"]
+    if "BinaryValue" in value:
+        attribute["binaryValue"] = base64.b64encode(value["BinaryValue"]).decode()
+    return attribute
