@@ -15,17 +15,19 @@ from imgpipe.remote.upload.choose import File
 from imgpipe.remote.upload.crew import GRACE, Task
 from imgpipe.remote.upload.events import Event, Failed, Unchanged, Uploaded, Would
 from imgpipe.remote.upload.listing import There, look_up
-from imgpipe.remote.upload.multipart import Multipart, version
-from imgpipe.remote.upload.transfer import Bucket, failures, read_part, read_parts, refusal
+from imgpipe.remote.upload.multipart import Multipart
+from imgpipe.remote.upload.transfer import Bucket, failures, read_part, read_parts, refusal, version
 
 
 class Direct:
-    """The tasks of one run: `force` sends also what is there already, `dry_run` only looks."""
+    """The tasks of one run: `force` sends also what is there already, `dry_run` only looks, `versions` asks for those
+    of what is unchanged."""
 
-    def __init__(self, bucket: Bucket, *, force: bool, dry_run: bool) -> None:
+    def __init__(self, bucket: Bucket, *, force: bool, dry_run: bool, versions: bool) -> None:
         self._bucket = bucket
         self._force = force
         self._dry_run = dry_run
+        self._versions = versions
         self._unfinished: set[Multipart] = set()
 
     def tasks(self, files: Sequence[File]) -> Iterator[Task]:
@@ -112,7 +114,7 @@ class Direct:
         self._bucket.meter.spare(file.bytes)
         if self._dry_run:
             return Would(file.key, file.path, file.bytes, "unchanged")
-        return Unchanged(file.key, file.path, file.bytes)
+        return Unchanged(file.key, file.path, file.bytes, self._bucket.version(file.key) if self._versions else None)
 
     def _would(self, file: File, there: There | None) -> Event:
         return Would(file.key, file.path, file.bytes, "changed" if there else "new")

@@ -19,11 +19,12 @@ class Uploaded:
 
 @dataclass(frozen=True)
 class Unchanged:
-    """The bucket holds these very bytes under this key already."""
+    """The bucket holds these very bytes under this key already; its version only where results are waited for."""
 
     key: str
     path: str
     bytes: int
+    version: str | None = None
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from imgpipe.remote.upload import digest
 from imgpipe.remote.upload.choose import File
 from imgpipe.remote.upload.crew import Task
 from imgpipe.remote.upload.events import Event, Failed, Uploaded
-from imgpipe.remote.upload.transfer import Bucket, check, failures, read_part
+from imgpipe.remote.upload.transfer import Bucket, check, failures, read_part, version
 
 
 class Multipart:
@@ -79,9 +79,3 @@ class Multipart:
         with failures(self.file, self._failures):
             self.abort()
         return self._failures[0]
-
-
-def version(answer: dict[str, Any]) -> str:
-    """The version that records will name: the VersionId, or the ETag of a bucket without versions."""
-    told = answer.get("VersionId")
-    return str(told) if told and told != "null" else str(answer["ETag"]).strip('"')

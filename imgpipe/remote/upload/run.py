@@ -4,7 +4,7 @@ Files end in any order. One that fails is told and the rest goes on; what would 
 no network) is raised once, and so is AWS failing many times without a success between.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,16 +26,18 @@ _ENOUGH: Final = 10
 @dataclass(frozen=True)
 class Options:
     """How to upload: straight to the bucket, where `force` sends also what is there already, or by the HTTP API, to
-    which a `token` may be shown in place of a signature; `dry_run` only looks; requests at once."""
+    which a `token` may be shown in place of a signature; `dry_run` only looks; `versions` asks for those of what is
+    unchanged; requests at once."""
 
     force: bool = False
     by_api: bool = False
     token: str | None = None
     dry_run: bool = False
+    versions: bool = False
     concurrency: int = CONCURRENCY
 
 
-def upload(pipeline: Pipeline, choice: Choice, options: Options, meter: Meter) -> Iterator[Event]:
+def upload(pipeline: Pipeline, choice: Choice, options: Options, meter: Meter) -> Generator[Event]:
     """Bring every chosen file into the source bucket.
 
     `meter` counts the bytes while it goes. What is under way when the iterator is closed is broken off. Raises AwsError
@@ -48,7 +50,7 @@ def upload(pipeline: Pipeline, choice: Choice, options: Options, meter: Meter) -
     else:
         kms = bool(pipeline.stack.parameters.get("KmsKeyArn"))
         bucket = Bucket(pipeline.session.client("s3"), pipeline.source_bucket, kms, meter, crew.stopped)
-        way = Direct(bucket, force=options.force, dry_run=options.dry_run)
+        way = Direct(bucket, force=options.force, dry_run=options.dry_run, versions=options.versions)
     yield from choice.unread
     try:
         yield from _unless_hopeless(crew.work(way.tasks(choice.files)))

@@ -97,13 +97,18 @@ class Bucket:
             return True
         if not self.kms:
             return False
-        try:
-            told = self.client.head_object(Bucket=self.name, Key=key, ChecksumMode="ENABLED")
-        except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
-                return False
-            raise
+        told = self.client.head_object(Bucket=self.name, Key=key, ChecksumMode="ENABLED")
         return bool(told.get("ChecksumSHA256") == content.sha256)
+
+    def version(self, key: str) -> str:
+        """The version of what lies at `key`, as records name it."""
+        return version(self.client.head_object(Bucket=self.name, Key=key))
+
+
+def version(answer: dict[str, Any]) -> str:
+    """The version that an answer of S3's tells: the VersionId, or the ETag of a bucket without versions."""
+    told = answer.get("VersionId")
+    return str(told) if told and told != "null" else str(answer["ETag"]).strip('"')
 
 
 def read_parts(file: File, size: int, stopped: threading.Event) -> Iterator[bytes]:
