@@ -97,7 +97,7 @@ class Download:
         return Downloaded(wanted.key, len(data))
 
     def _compare(self, wanted: Wanted) -> Literal["new", "changed", "unchanged"]:
-        """What the folder holds, by the MD5 of the listing, or else by the SHA-256 that the rendition was put with."""
+        """What the folder holds, by the MD5 that S3 gives, or the SHA-256 that the rendition was put with."""
         there = self.folder.stat(wanted.key)
         if there is None:
             return "new"
@@ -106,7 +106,8 @@ class Download:
         blob = self.folder.read(wanted.key, wanted.bytes)
         if blob is None:
             return "new"
-        if hashlib.md5(blob.data, usedforsecurity=False).hexdigest() == wanted.etag:
+        digest = hashlib.md5(blob.data, usedforsecurity=False).hexdigest()
+        if digest == wanted.etag:
             return "unchanged"
         s3 = self.pipeline.session.client("s3")
         bucket = self.pipeline.destination_bucket
@@ -116,7 +117,8 @@ class Download:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
                 raise
             return "changed"
-        same = told.get("ChecksumSHA256") == base64.b64encode(hashlib.sha256(blob.data).digest()).decode()
+        checksum = base64.b64encode(hashlib.sha256(blob.data).digest()).decode()
+        same = checksum == told.get("ChecksumSHA256") or digest == told["ETag"].strip('"')
         return "unchanged" if same else "changed"
 
     def _read(self, key: str) -> bytes | None:

@@ -47,7 +47,7 @@ def of_images(pipeline: Pipeline, keys: Iterable[str], presets: Collection[str])
             if record and record.status == "done":
                 return record
             if record and record.error:
-                return Failed(key, record.error.code, record.error.message, IMAGE_ERRORS[record.error.code])
+                return Failed(key, record.error.code, record.error.message, IMAGE_ERRORS.get(record.error.code, ""))
             if pipeline.sources.stat(key):
                 status = pipeline.session.command("status", pipeline.stack.name)
                 return Failed(key, "not_made", "Its renditions are not made yet.", f"If it stays so, see: {status}")

@@ -1,0 +1,84 @@
+"""`imgpipe delete`: take sources away, and let the pipeline remove what was made of them."""
+
+from typing import Annotated, Final
+
+import typer
+
+from imgpipe.cli.aws_options import STACK, EndpointUrl, Local, Profile, Region, StackName, session
+from imgpipe.cli.source_options import Keys, Prefix, check
+from imgpipe.cli.when import span
+
+TIMEOUT: Final = 600
+"""Seconds, where none are given."""
+
+
+def delete(
+    keys: Keys,
+    prefix: Prefix = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be deleted, and delete nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until the renditions are gone too.")] = False,
+    timeout: Annotated[
+        int | None,
+        typer.Option(
+            metavar="SPAN", parser=span, show_default=False, help="With --wait: wait no longer than this; else 10m."
+        ),
+    ] = None,
+    stack: StackName = STACK,
+    profile: Profile = None,
+    region: Region = None,
+    endpoint_url: EndpointUrl = None,
+    local: Local = False,
+    json: Annotated[bool, typer.Option("--json", help="Print a JSON document a line, and a summary last.")] = False,
+) -> int:
+    """Delete images: their sources now, and their renditions soon after.
+
+    The source bucket keeps older versions for the days that the stack was deployed with.
+
+    Example:
+
+    \b
+        imgpipe delete holiday/cat.jpg --wait
+        imgpipe delete --prefix holiday/ --dry-run
+    """
+    from imgpipe.cli.console import counted
+    from imgpipe.cli.delete_screen import Screen
+    from imgpipe.cli.question import agreed
+    from imgpipe.remote.objects import objects
+    from imgpipe.remote.pipeline import open_pipeline
+    from imgpipe.remote.removal import known, missing, remove
+    from imgpipe.remote.source_keys import source_key
+    from imgpipe.remote.waiting import Awaited
+    from imgpipe.remote.waiting import wait as wait_for
+
+    check(keys, prefix)
+    pipeline = open_pipeline(session(profile, region, endpoint_url, local), stack)
+    if prefix is None:
+        there = list(dict.fromkeys(source_key(pipeline, key) for key in keys))
+        absent = missing(pipeline, there)
+        gone = {failure.key for failure in absent}
+        there = [key for key in there if key not in gone]
+    else:
+        there = [found.key for found in objects(pipeline.session, pipeline.source_bucket, prefix)]
+        absent = []
+    with Screen(pipeline, json=json, dry_run=dry_run, waits=wait) as screen:
+        try:
+            for failure in absent:
+                screen.add(failure)
+            if dry_run:
+                for key in there:
+                    screen.would(key)
+                return screen.end()
+            if there and not yes:
+                screen.propose(there)
+            if there and not agreed(f"Delete {counted(len(there), 'image')}?", yes=yes):
+                return screen.end_cancelled()
+            for result in remove(pipeline, there):
+                screen.add(result)
+            if wait:
+                awaited = (Awaited(key, gone=True) for key in known(pipeline, screen.removed))
+                for outcome in wait_for(pipeline, awaited, timeout or TIMEOUT):
+                    screen.settled(outcome)
+            return screen.end()
+        except KeyboardInterrupt:
+            return screen.end_interrupted()

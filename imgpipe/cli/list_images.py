@@ -1,0 +1,105 @@
+"""`imgpipe list`: what became of the images, the newest first."""
+
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from imgpipe.cli.aws_options import STACK, EndpointUrl, Local, Profile, Region, StackName, session
+from imgpipe.cli.when import since as moment_of
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from imgpipe.worker.ports import Record
+
+ROWS = 20
+"""As many as fit a terminal of 24 lines."""
+HEAD = f"{'Updated (UTC)':<16}  {'Status':<7}  {'Source':>9}  {'Made':>9}  Key"
+COLOURS = {"done": "green", "failed": "red", "deleted": "dim"}
+
+
+def list_images(
+    prefix: Annotated[
+        str | None, typer.Option(metavar="TEXT", show_default=False, help="Only images whose key begins so.")
+    ] = None,
+    status: Annotated[
+        Literal["done", "failed", "deleted"] | None,
+        typer.Option(show_default=False, help="Only images of which this became."),
+    ] = None,
+    since: Annotated[
+        float | None,
+        typer.Option(
+            metavar="TIME",
+            parser=moment_of,
+            show_default=False,
+            help="Only what was settled since: 10m, 2h, 1d ago, or a time as 2026-11-22T10:00Z.",
+        ),
+    ] = None,
+    limit: Annotated[int, typer.Option(metavar="N", min=0, help="At most so many; 0 is all.")] = ROWS,
+    stack: StackName = STACK,
+    profile: Profile = None,
+    region: Region = None,
+    endpoint_url: EndpointUrl = None,
+    local: Local = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the records, a JSON document a line, and a summary last.")
+    ] = False,
+) -> None:
+    """List what became of your images, the newest first.
+
+    Images that wait, or that are being made anew, are not listed until they are done.
+
+    Example:
+
+    \b
+        imgpipe list --status failed --since 1d
+        imgpipe list --prefix holiday/ --limit 0 --json
+    """
+    from imgpipe.cli import console, lines
+    from imgpipe.remote.listing import newest
+    from imgpipe.remote.pipeline import open_pipeline
+
+    pipeline = open_pipeline(session(profile, region, endpoint_url, local), stack)
+    # One more than is shown tells whether there are more.
+    records = newest(pipeline.catalog, limit + 1 if limit else None, since=since, prefix=prefix, status=status)
+    count = 0
+    for record in islice(records, limit or None):
+        if json:
+            import msgspec
+
+            lines.print_line(msgspec.to_builtins(record.public()))
+        else:
+            paper = console.results()
+            if not count:
+                paper.print(HEAD, style="bold")
+            paper.print(row(record), soft_wrap=True)
+        count += 1
+    more = next(records, None) is not None
+    if json:
+        lines.print_line({"type": "summary", "listed": count, "more": more})
+    elif more:
+        console.talk().print(f"There are more than {count:,}: raise --limit (0 is all), or narrow it with --prefix.")
+    elif not count:
+        narrowed = prefix or status or since is not None
+        console.talk().print(f"No image {'of these' if narrowed else 'at all'} was settled in the stack {stack} yet.")
+
+
+def row(record: "Record") -> "Text":
+    """A record as a line, the key last, where it may be as long as it is; below it, why it failed and what to do."""
+    from rich.text import Text
+
+    from imgpipe.cli.console import printable, size
+    from imgpipe.errors import IMAGE_ERRORS
+
+    source = size(record.bytes) if record.bytes is not None else ""
+    made = size(sum(rendition.bytes for rendition in record.renditions)) if record.renditions else ""
+    text = Text.assemble(
+        f"{record.updated[:10]} {record.updated[11:16]}  ",
+        (f"{record.status:<7}", COLOURS.get(record.status, "")),
+        f"  {source:>9}  {made:>9}  {printable(record.key)}",
+    )
+    if record.error:
+        for sentence in (record.error.message, IMAGE_ERRORS.get(record.error.code, "")):
+            text.append(f"\n{'':18}{printable(sentence)}", "dim")
+    return text
