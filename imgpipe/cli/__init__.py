@@ -13,7 +13,26 @@ from typing import Annotated
 import typer
 
 from imgpipe import __version__
-from imgpipe.cli import api, bundle, deploy, destroy, doctor, init, process_local, recipe, samples, status, surroundings
+from imgpipe.cli import (
+    api,
+    bundle,
+    delete,
+    deploy,
+    destroy,
+    doctor,
+    download,
+    init,
+    list_images,
+    process_local,
+    recipe,
+    redrive,
+    reprocess,
+    samples,
+    show,
+    status,
+    surroundings,
+    upload,
+)
 
 app = typer.Typer(
     add_completion=False,
@@ -29,6 +48,13 @@ app.add_typer(recipe.app)
 app.command()(bundle.bundle)
 app.command()(deploy.deploy)
 app.command()(status.status)
+app.command()(upload.upload)
+app.command("list")(list_images.list_images)
+app.command()(show.show)
+app.command()(download.download)
+app.command()(delete.delete)
+app.command()(reprocess.reprocess)
+app.command()(redrive.redrive)
 app.command()(destroy.destroy)
 app.command()(doctor.doctor)
 app.add_typer(api.app)

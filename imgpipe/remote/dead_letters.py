@@ -87,12 +87,12 @@ class DeadLetters:
                 yield from (_letter(message, most) for name, message in received.items() if name in new)
 
     def remove(self, letters: Sequence[Letter]) -> None:
-        """Take at most `BATCH` letters out of the queue. One whose receipt is no longer good stays, and comes twice."""
-        entries = [
-            {"Id": str(number), "ReceiptHandle": self._held.pop(letter.id)} for number, letter in enumerate(letters)
-        ]
+        """Take at most `BATCH` letters out of the queue. One that SQS keeps all the same will come twice."""
+        entries = [{"Id": str(n), "ReceiptHandle": self._held[letter.id]} for n, letter in enumerate(letters)]
         with aws_errors():
-            self._sqs.delete_message_batch(QueueUrl=self._url, Entries=entries)
+            answer = self._sqs.delete_message_batch(QueueUrl=self._url, Entries=entries)
+        for entry in answer.get("Successful", ()):
+            del self._held[letters[int(entry["Id"])].id]
 
     def _most_attempts(self) -> int:
         """How often workers may try a message before it is parked. That looking counts as receiving is so left out."""

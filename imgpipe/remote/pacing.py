@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Final, NamedTuple, TypeVar
 
 from imgpipe.errors import AwsError
-from imgpipe.remote.events import PASSING
+from imgpipe.remote.patience import Patience
 from imgpipe.remote.pipeline import Pipeline
 from imgpipe.remote.queue import messages
 
@@ -19,8 +19,6 @@ AHEAD: Final = 10
 """Messages in the queue for each worker that there may be: at 0.3 s an image, 3 seconds of work."""
 SECONDS: Final = 1.0
 """Between two looks at the queue. SQS's count is approximate, and may be some seconds old."""
-PATIENCE: Final = 20
-"""How many looks in a row may be throttled or find no way to AWS."""
 
 
 class Pace(NamedTuple):
@@ -44,26 +42,24 @@ def paced(
     pipeline: Pipeline,
     items: Iterable[Item],
     send: Callable[[list[Item]], None],
+    patience: Patience,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[Pace]:
     """Have `send` put every one of `items` on the queue, whenever it holds less than `bound`; yields at each look.
 
-    What workers cannot do at present stays in the queue and so keeps more from being sent. Raises AwsError, once
-    looking in vain for `PATIENCE` times, and whatever `send` raises.
+    What workers cannot do at present stays in the queue, and so keeps more from being sent. Looks that fail are
+    repeated by `patience`. Raises AwsError for what does not pass, and whatever `send` raises.
     """
     left = iter(items)
     limit = bound(pipeline)
-    sent = failures = 0
+    sent = 0
     while True:
         try:
             queued = messages(pipeline.session, pipeline.queue_url).all
         except AwsError as error:
-            failures += 1
-            if error.code not in PASSING or failures > PATIENCE:
-                raise
-            sleep(SECONDS * failures)
+            sleep(patience.after(error))
             continue
-        failures = 0
+        patience.over()
         room = max(limit - queued, 0)
         portion = list(islice(left, room))
         if portion:

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator
 from imgpipe.remote import queue
 from imgpipe.remote.dead_letters import DeadLetters, Letter
 from imgpipe.remote.pacing import Pace, paced
+from imgpipe.remote.patience import Patience
 from imgpipe.remote.pipeline import Pipeline
 
 
-def redrive(pipeline: Pipeline, parked: DeadLetters, letters: Iterable[Letter]) -> Iterator[Pace]:
+def redrive(pipeline: Pipeline, parked: DeadLetters, letters: Iterable[Letter], patience: Patience) -> Iterator[Pace]:
     """Move `letters`, which `parked` holds, no faster than the queue is worked off. Raises AwsError and StackError."""
 
     def move(portion: list[Letter]) -> None:
@@ -20,4 +21,4 @@ def redrive(pipeline: Pipeline, parked: DeadLetters, letters: Iterable[Letter]) 
             queue.send(pipeline.session, pipeline.queue_url, [letter.body for letter in batch])
             parked.remove(batch)
 
-    return paced(pipeline, letters, move)
+    return paced(pipeline, letters, move, patience)

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import PurePosixPath
 from types import TracebackType
@@ -18,12 +19,15 @@ from typing import Final, NamedTuple, Self, TypeVar
 
 from imgpipe.adapters.dynamodb import BATCH
 from imgpipe.core.containers import EXTENSIONS, known
+from imgpipe.errors import AwsError
 from imgpipe.remote import queue
 from imgpipe.remote.pacing import Pace, paced
 from imgpipe.remote.parallel import unordered
+from imgpipe.remote.patience import Patience
 from imgpipe.remote.pipeline import Pipeline
 from imgpipe.remote.session import aws_errors
 from imgpipe.remote.staleness import Source, State, Wish, state, wanted
+from imgpipe.remote.waiting import Awaited, Outcome, Waiter, wait_out
 from imgpipe.worker.events import notification
 from imgpipe.worker.ports import Record, rfc3339
 
@@ -126,7 +130,12 @@ def look(
             yield from looked
 
 
-def send(pipeline: Pipeline, found: Iterable[Found], on_sent: Callable[[list[Found]], None]) -> Iterator[Pace]:
+def send(
+    pipeline: Pipeline,
+    found: Iterable[Found],
+    patience: Patience,
+    on_sent: Callable[[list[Found]], None] = lambda _: None,
+) -> Iterator[Pace]:
     """Send the event of each, no faster than the queue is worked off; `on_sent` gets what was just sent.
 
     The events are S3's own, and only what is up to date is forced. Raises AwsError and StackError.
@@ -145,7 +154,26 @@ def send(pipeline: Pipeline, found: Iterable[Found], on_sent: Callable[[list[Fou
         for sent in unordered(batch, _portions(portion, queue.BATCH)):
             on_sent(sent)
 
-    return paced(pipeline, found, send_all)
+    return paced(pipeline, found, send_all, patience)
+
+
+def send_and_wait(
+    pipeline: Pipeline, found: Iterable[Found], timeout: float, patience: Patience
+) -> Iterator[Pace | Outcome]:
+    """As `send`, and what becomes of each image, as it is known; those that were sent last are waited for `timeout`
+    seconds."""
+    waiter = Waiter(pipeline)
+
+    def await_all(sent: list[Found]) -> None:
+        for found in sent:
+            # A result after the one that was found: times are compared with none but the workers' own.
+            waiter.add(Awaited(found.key, after=found.updated or None))
+
+    for pace in send(pipeline, found, patience, await_all):
+        yield pace
+        with suppress(AwsError):  # the next look tells whether it passes
+            yield from waiter.poll()
+    yield from wait_out(waiter, timeout, patience)
 
 
 def _unmade(pipeline: Pipeline, source: Source) -> State:

@@ -14,11 +14,13 @@ from running_stack import Running
 from imgpipe.errors import AwsError, StackError
 from imgpipe.remote import queue
 from imgpipe.remote.pacing import bound, paced
+from imgpipe.remote.patience import Patience
 from imgpipe.remote.prices import Rate, dollars, measured
 from imgpipe.remote.reprocess import Found, Plan, look, named, send, sources
 from imgpipe.remote.staleness import Source, State, Wish, state, wanted
 from imgpipe.worker.ports import Claim, Record, Status
 
+PATIENCE: Final = Patience(lambda _: None)
 STALE: Final[tuple[Wish, ...]] = ("stale",)
 
 
@@ -38,7 +40,7 @@ def sent(running: Running, wishes: Collection[Wish] = STALE) -> int:
     """Find and send what is wished for; returns how many images that were."""
     told: list[Found] = []
     found = look(running.pipeline, sources(running.pipeline), wishes, running.recipe.hash)
-    for _ in send(running.pipeline, [it for it in found if it.wanted], told.extend):
+    for _ in send(running.pipeline, [it for it in found if it.wanted], PATIENCE, told.extend):
         pass
     return len(told)
 
@@ -117,7 +119,7 @@ def test_named_images_are_made_again_and_missing_ones_are_told(running: Running)
     assert missing == ["b.jpg"]
     found = list(look(running.pipeline, there, ["all"], running.recipe.hash, by_name=True))
     assert {it.key: (it.state, it.wanted) for it in found} == {"a.jpg": ("current", True), "notes": ("new", True)}
-    list(send(running.pipeline, found, lambda _: None))
+    list(send(running.pipeline, found, PATIENCE))
     made = {record.key: record for record in running.work()}
     assert made["a.jpg"].updated > first.updated
     assert made["notes"].status == "failed"
@@ -150,7 +152,7 @@ def test_the_queue_never_holds_more_than_its_workers_do_in_seconds(running: Runn
         queue.send(running.pipeline.session, running.pipeline.queue_url, [it.key for it in portion])
         bodies.extend(it.key for it in portion)
 
-    paces = list(paced(running.pipeline, found, push, work))
+    paces = list(paced(running.pipeline, found, push, PATIENCE, work))
     assert bodies == [it.key for it in found]
     assert limit == 50
     assert max(depths) == limit
@@ -168,11 +170,11 @@ def test_throttled_looks_at_the_queue_are_waited_for_and_refusals_are_not(runnin
             raise ClientError({"Error": {"Code": answers.pop(), "Message": ""}}, "GetQueueAttributes")
 
     events.register("before-call.sqs.GetQueueAttributes", refuse)
-    assert list(paced(running.pipeline, ["x"], lambda _: None, waits.append)) == [(1, 1)]
-    assert waits == [1.0, 2.0, 3.0]
+    assert list(paced(running.pipeline, ["x"], lambda _: None, PATIENCE, waits.append)) == [(1, 1)]
+    assert waits == [1.0, 2.0, 4.0]
     answers.append("AccessDenied")
     with pytest.raises(AwsError):
-        list(paced(running.pipeline, ["x"], lambda _: None, waits.append))
+        list(paced(running.pipeline, ["x"], lambda _: None, PATIENCE, waits.append))
 
 
 def test_what_sqs_did_not_take_of_a_batch_is_sent_again(running: Running) -> None:

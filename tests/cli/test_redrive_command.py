@@ -1,0 +1,62 @@
+"""`imgpipe redrive` as a person and a program meet it."""
+
+import json
+
+import pytest
+from running_stack import Running
+
+from imgpipe.cli import run
+from imgpipe.remote.queue import messages
+from imgpipe.worker.events import notification
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Receives that do not wait where there is nothing: the server of the tests holds all it has in one place."""
+    monkeypatch.setattr("imgpipe.remote.dead_letters.SECONDS", 0)
+
+
+def park(running: Running, *keys: str) -> None:
+    for key in keys:
+        body = json.dumps(notification(running.pipeline.source_bucket, key))
+        running.client("sqs").send_message(QueueUrl=running.pipeline.dead_letter_queue_url, MessageBody=body)
+
+
+def counts(running: Running) -> tuple[int, int]:
+    """Messages on the queue, and in the dead-letter queue, that can be seen."""
+    urls = running.pipeline.queue_url, running.pipeline.dead_letter_queue_url
+    here, parked = (messages(running.pipeline.session, url).waiting for url in urls)
+    return here, parked
+
+
+def test_a_look_shows_what_is_parked_and_leaves_it(running: Running, capsys: pytest.CaptureFixture[str]) -> None:
+    park(running, "a\x1b[2J.jpg")
+    running.client("sqs").send_message(QueueUrl=running.pipeline.dead_letter_queue_url, MessageBody="no event")
+    assert run(["redrive", "--dry-run"]) == 0
+    shown = capsys.readouterr().out
+    assert "a\\x1b[2J.jpg" in shown
+    assert "No S3 event, stays: no event" in shown
+    assert "\x1b" not in shown
+    assert counts(running) == (0, 2)
+
+
+def test_a_program_gets_each_message_and_a_summary(running: Running, capsys: pytest.CaptureFixture[str]) -> None:
+    park(running, "a.jpg", "b.jpg", "c.jpg")
+    assert run(["redrive", "--yes", "--json", "--key", "a.jpg", "--key", "c.jpg"]) == 0
+    *lines, summary = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert sorted(line["keys"][0] for line in lines) == ["a.jpg", "c.jpg"]
+    assert summary == {"type": "summary", "status": "sent", "parked": 2, "sent": 2}
+    assert counts(running) == (2, 1)
+
+
+def test_without_a_terminal_it_needs_yes_and_shows_all_again(
+    running: Running, capsys: pytest.CaptureFixture[str]
+) -> None:
+    park(running, "a.jpg")
+    assert run(["redrive"]) == 2
+    assert "--yes" in capsys.readouterr().err
+    assert counts(running) == (0, 1)
+    assert run(["redrive", "--yes"]) == 0
+    assert "Sent 1 message back" in capsys.readouterr().err
+    assert run(["redrive"]) == 0
+    assert "Nothing is parked." in capsys.readouterr().err

@@ -1,0 +1,105 @@
+"""`imgpipe reprocess` as a person and a program meet it."""
+
+import io
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from PIL import Image
+from running_stack import Running
+
+from imgpipe.cli import run
+
+
+def jpeg() -> bytes:
+    data = io.BytesIO()
+    Image.new("RGB", (40, 30), "red").save(data, "JPEG")
+    return data.getvalue()
+
+
+@contextmanager
+def working(running: Running) -> Iterator[None]:
+    """A worker beside the command."""
+    over = threading.Event()
+
+    def work() -> None:
+        while not over.wait(0.05):
+            running.work()
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        yield
+    finally:
+        over.set()
+        worker.join()
+
+
+def documents(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_a_person_sees_what_would_be_made_and_nothing_is_sent(
+    running: Running, capsys: pytest.CaptureFixture[str]
+) -> None:
+    running.put("a.jpg", jpeg(), told=False)
+    running.put("a.txt", b"text", told=False)
+    assert run(["reprocess", "--dry-run"]) == 0
+    shown = capsys.readouterr().out
+    assert [line.split() for line in shown.splitlines()[:2]] == [["Never", "made", "1"], ["No", "image", "1"]]
+    assert "To make" in shown
+    assert "none was made here yet" in shown
+    assert running.work() == []
+
+
+def test_a_program_gets_a_line_for_each_and_a_summary(running: Running, capsys: pytest.CaptureFixture[str]) -> None:
+    for key in ("a/1.jpg", "a/2.jpg", "b.jpg"):
+        running.put(key, jpeg(), told=False)
+    assert run(["reprocess", "--dry-run", "--json", "--prefix", "a/"]) == 0
+    *lines, summary = documents(capsys)
+    assert sorted(str(line["key"]) for line in lines) == ["a/1.jpg", "a/2.jpg"]
+    assert lines[0] == {"type": "would", "key": lines[0]["key"], "action": "make", "state": "new"}
+    assert (summary["type"], summary["status"], summary["wanted"], summary["sent"]) == ("summary", "looked", 2, 0)
+
+
+def test_without_a_terminal_it_needs_yes_and_does_nothing(running: Running, capsys: pytest.CaptureFixture[str]) -> None:
+    running.put("a.jpg", jpeg(), told=False)
+    assert run(["reprocess"]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "--yes" in shown.err
+    assert running.work() == []
+
+
+def test_waiting_prints_what_became_of_each_image_and_fails_with_one(
+    running: Running, capsys: pytest.CaptureFixture[str]
+) -> None:
+    running.put("a.jpg", jpeg(), told=False)
+    running.put("b.jpg", b"no image", told=False)
+    with working(running):
+        assert run(["reprocess", "--yes", "--wait", "--json"]) == 1
+    *records, summary = documents(capsys)
+    assert {record["key"]: record["status"] for record in records} == {"a.jpg": "done", "b.jpg": "failed"}
+    assert summary["ended"] == {"done": 1, "failed": 1}
+    with working(running):
+        assert run(["reprocess", "--yes", "--wait", "a.jpg"]) == 0
+    shown = capsys.readouterr()
+    assert "a.jpg" in shown.out
+    assert "1 image: 1 done" in shown.err
+
+
+def test_nothing_to_do_asks_nothing(running: Running, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["reprocess"]) == 0
+    assert "nothing" in capsys.readouterr().err
+
+
+def test_a_key_that_is_not_there_is_said_and_nothing_is_sent(
+    running: Running, capsys: pytest.CaptureFixture[str]
+) -> None:
+    running.put("a.jpg", jpeg(), told=False)
+    assert run(["reprocess", "--yes", "a.jpg", "b.jpg"]) == 1
+    assert "no image b.jpg" in capsys.readouterr().err
+    assert running.work() == []
+    assert run(["reprocess", "a.jpg", "--prefix", "a"]) == 2
