@@ -23,6 +23,7 @@ from imgpipe.cli import (
     download,
     init,
     list_images,
+    logs,
     process_local,
     recipe,
     redrive,
@@ -31,6 +32,7 @@ from imgpipe.cli import (
     show,
     status,
     surroundings,
+    tail,
     upload,
 )
 
@@ -48,6 +50,8 @@ app.add_typer(recipe.app)
 app.command()(bundle.bundle)
 app.command()(deploy.deploy)
 app.command()(status.status)
+app.command()(tail.tail)
+app.command()(logs.logs)
 app.command()(upload.upload)
 app.command("list")(list_images.list_images)
 app.command()(show.show)

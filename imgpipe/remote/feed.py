@@ -16,7 +16,7 @@ from typing import Final
 
 from imgpipe.adapters.dynamodb import DynamoDBCatalog
 from imgpipe.errors import AwsError
-from imgpipe.remote.patience import SIGNED_OUT, Patience
+from imgpipe.remote.patience import Patience, repeat
 from imgpipe.remote.pipeline import Pipeline
 from imgpipe.remote.session import aws_errors
 from imgpipe.worker.ports import Entry, Record, Settled, rfc3339
@@ -126,21 +126,16 @@ def follow(
     `say` is as for Patience; where credentials ran out and `renewing`, the next look is by what `connect` returns.
     Raises AwsError for what does not pass by itself.
     """
-    patience, pace = Patience(say, renewing=renewing), Pace()
-    signed_out = False
-    while True:
-        try:
-            with aws_errors():
-                if signed_out:
-                    feed.catalog = connect().catalog
-                news = feed.poll()
-        except AwsError as error:
-            signed_out = signed_out or error.code in SIGNED_OUT
-            sleep(patience.after(error))
-            continue
-        signed_out = False
-        patience.over()
-        if news:
-            yield news
-        if not feed.is_behind:
-            sleep(pace.next(news=bool(news)))
+    pace = Pace()
+
+    def look() -> list[list[Record]]:
+        news = feed.poll()
+        return [news] if news else []
+
+    def renew() -> None:
+        feed.catalog = connect().catalog
+
+    def pause(news: bool) -> float:
+        return 0.0 if feed.is_behind else pace.next(news=news)
+
+    return repeat(look, renew, Patience(say, renewing=renewing), pause, sleep)

@@ -67,14 +67,14 @@ def _message(line: str) -> str | None:
     except ValueError:
         return None
     if told.get("type") == "platform.report":
-        return _end(told["record"])
+        return ending(told["record"])
     if "ERROR" not in (told.get("level"), told.get("log_level")):
         return None
     text = told.get("message") or ": ".join(filter(None, (told.get("errorType"), told.get("errorMessage"))))
     return " ".join(str(text or line).split())
 
 
-def _end(report: dict[str, Any]) -> str | None:
+def ending(report: dict[str, Any]) -> str | None:
     """How a call ended that did not end well; None where it did."""
     end = ENDS.get(report.get("status", ""))
     metrics = report.get("metrics", {})

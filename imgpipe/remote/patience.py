@@ -3,11 +3,14 @@
 botocore has tried a call several times before an error comes here; this is the slower patience behind it.
 """
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, TypeVar
 
 from imgpipe.errors import AwsError
 from imgpipe.remote.events import PASSING
+from imgpipe.remote.session import aws_errors
+
+Found = TypeVar("Found")
 
 LONGEST: Final = 30.0
 """Seconds between two looks, at most."""
@@ -41,3 +44,31 @@ class Patience:
             self._say(None)
         self._failures = 0
         self._told = ""
+
+
+def repeat(
+    look: Callable[[], Iterable[Found]],
+    renew: Callable[[], None],
+    patience: Patience,
+    pause: Callable[[bool], float],
+    sleep: Callable[[float], None],
+) -> Iterator[Found]:
+    """What one `look` after another finds, for ever; `pause` tells how long to wait after one that found something, or
+    nothing. Where credentials ran out, `renew` is called before the next. Raises AwsError for what does not pass."""
+    signed_out = False
+    while True:
+        found = False
+        try:
+            with aws_errors():
+                if signed_out:
+                    renew()
+                for each in look():
+                    found = True
+                    yield each
+        except AwsError as error:
+            signed_out = signed_out or error.code in SIGNED_OUT
+            sleep(patience.after(error))
+            continue
+        signed_out = False
+        patience.over()
+        sleep(pause(found))

@@ -1,0 +1,26 @@
+"""How the commands that follow a stack say that they cannot, for a while, and that they go on."""
+
+from collections.abc import Callable
+from typing import Final
+
+from rich.console import Console
+
+from imgpipe.cli.console import printable
+from imgpipe.errors import AwsError
+from imgpipe.remote.patience import SIGNED_OUT
+
+_THEN: Final = {"throttled": "Going on more slowly.", "unavailable": "Going on more slowly."}
+
+
+def teller(console: Console) -> Callable[[AwsError | None], None]:
+    """What Patience tells, on `console`: once when it begins, and once when it is over."""
+
+    def say(error: AwsError | None) -> None:
+        if error is None:
+            console.print("AWS answers again; nothing was missed.", style="dim")
+            return
+        told = error.code in SIGNED_OUT
+        then = f"{error.remedy} It goes on then." if told else _THEN.get(error.code, "Trying again until it answers.")
+        console.print(printable(f"{error.message} {then}"), style="yellow")
+
+    return say
