@@ -141,13 +141,14 @@ class Environment:
             reply = self._reply(INIT_SECONDS)
         except (EOFError, OSError):
             raise FunctionError("init", "Runtime.ExitError", f"Error: {self._end_as_said()}") from None
+        if reply == Reply():
+            self._ready = True
+            return
+        self.kill()
         if reply is None:
-            self.kill()
             message = f"The handler was not imported after {INIT_SECONDS:.0f} seconds."
             raise FunctionError("init", "Sandbox.Timedout", message)
-        if reply.error_type:
-            raise FunctionError("init", reply.error_type, reply.error_message)
-        self._ready = True
+        raise FunctionError("init", reply.error_type, reply.error_message)
 
     def _end_as_said(self) -> str:
         """What ended the process, in the words of Lambda's runtime interface."""
