@@ -21,11 +21,15 @@ _CHECKED: Final = f"{ALGORITHM} Credential=imgpipe/20260101/us-east-1/s3/aws4_re
 
 @dataclass(frozen=True)
 class Target:
-    """A bucket and, where it is for an object, its key, both empty where there is none. `base`: the bucket's URL."""
+    """A bucket and, where it is for an object, its key, both empty where there is none.
+
+    `path` is that of the path style, encoded as it came; `base` is the URL under which the bucket's keys lie.
+    """
 
     bucket: str
     key: str = ""
     query: Mapping[str, str] = field(default_factory=dict)
+    path: str = ""
     base: str = ""
 
 
@@ -36,12 +40,14 @@ def address(environ: WSGIEnvironment) -> Target:
         raw = "/" + raw.split("://", 1)[-1].partition("/")[2]
     host = environ.get("HTTP_HOST", "")
     virtual = _VIRTUAL.fullmatch(re.sub(r":\d+$", "", host.lower()))
-    bucket, _, key = (f"/{virtual[1]}{raw}" if virtual else raw)[1:].partition("/")
+    path = f"/{virtual[1]}{raw}" if virtual else raw
+    bucket, _, key = path[1:].partition("/")
     try:
         return Target(
             bucket=unquote_to_bytes(bucket).decode(),
             key=unquote_to_bytes(key).decode(),
             query=dict(parse_qsl(query, keep_blank_values=True)),
+            path=path,
             base=f"http://{host}/{'' if virtual else bucket + '/'}",
         )
     except UnicodeDecodeError:

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from wsgiref.util import setup_testing_defaults
 
-from imgpipe.local.emulator import body, changes, cors, notifications, post_form, signature
+from imgpipe.local.emulator import body, changes, cors, notifications, post_form, signature, signature_v2
 from imgpipe.local.emulator.addresses import Target, address, point
 from imgpipe.local.emulator.answers import Answer, Identity, ask, refusal
 from imgpipe.local.emulator.notifications import Change, Notifier
@@ -86,7 +86,10 @@ class Front:
             stored = self._moto(environ)
             self._tell(target, bucket, changes.posted(target, form.size, stored), environ, identity)
             return post_form.answer(form, target, stored) if stored.status == 200 else stored
-        signature.check(environ, "s3", self._keys)
+        if signature_v2.is_signed(target):
+            signature_v2.check(environ, target, self._keys)
+        else:
+            signature.check(environ, "s3", self._keys)
         if not target.key and method in ("PUT", "DELETE") and target.query.keys() & _OF_THE_TEMPLATE:
             raise Refused("NotImplemented", "Here a bucket's notifications and CORS are those of its template alone.")
         point(environ, target, environ["QUERY_STRING"])

@@ -14,22 +14,18 @@ from werkzeug.http import parse_options_header
 from werkzeug.sansio.multipart import NEED_DATA, Data, Epilogue, Event, Field, File, MultipartDecoder
 from werkzeug.wsgi import get_input_stream
 
+from imgpipe.local.emulator import form_signature
 from imgpipe.local.emulator.addresses import Target, point
 from imgpipe.local.emulator.answers import Answer, document
 from imgpipe.local.emulator.body import MEMORY
 from imgpipe.local.emulator.post_policy import Policy
-from imgpipe.local.emulator.signature import ALGORITHM, Refused, Scope, mismatch, sign_text, unknown_key
+from imgpipe.local.emulator.signature import Refused
 
 _PIECE: Final = 1 << 16
 _FIELDS: Final = 20_480
 """Bytes that the fields may have ("MaxPostPreDataLengthExceeded")."""
-_REQUIRED: Final = ("X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "X-Amz-Date", "policy", "key")
 _PASSED: Final = ("cache-control", "content-disposition", "content-encoding", "content-md5", "content-type", "expires")
 """Fields that become the object's headers, besides those that start with x-amz-."""
-_OWN: Final = frozenset(
-    {"x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-signature", "x-amz-security-token"}
-)
-"""Fields that are of the form alone."""
 
 
 @dataclass
@@ -59,7 +55,8 @@ def put(environ: WSGIEnvironment, target: Target, keys: Mapping[str, str]) -> tu
     """
     form = _read(environ)
     values = form.values
-    _check_signature(values, keys)
+    form_signature.check(values, keys)
+    form_signature.require(values, ("key",))
     if form.file is None:
         raise Refused("InvalidArgument", "POST requires exactly one file upload per request.", ArgumentName="file")
     if form.name is not None:
@@ -154,37 +151,11 @@ def _base(filename: str) -> str:
     return filename.replace("\\", "/").rpartition("/")[2]
 
 
-def _check_signature(values: Mapping[str, str], keys: Mapping[str, str]) -> None:
-    if not values.keys() & {"x-amz-algorithm", "x-amz-credential", "x-amz-signature", "x-amz-date"}:
-        raise Refused("AccessDenied", "Access Denied")
-    for name in _REQUIRED:
-        if not values.get(name.lower()):
-            raise Refused(
-                "InvalidArgument",
-                f"Bucket POST must contain a field named '{name}'.  If it is specified, please check the order of the "
-                "fields.",
-                ArgumentName=name,
-                ArgumentValue="",
-            )
-    scope = Scope.read(values["x-amz-credential"])
-    if values["x-amz-algorithm"] != ALGORITHM or not scope or scope.service != "s3":
-        raise Refused(
-            "InvalidArgument",
-            'the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/s3/aws4_request".',
-            ArgumentName="X-Amz-Credential",
-            ArgumentValue=values["x-amz-credential"],
-        )
-    if scope.access_key not in keys:
-        raise unknown_key(scope.access_key)
-    if sign_text(values["policy"], scope, keys[scope.access_key]) != values["x-amz-signature"]:
-        raise mismatch(values["policy"])
-
-
 def _become_put(environ: WSGIEnvironment, form: Form, values: Mapping[str, str]) -> None:
     for name in [name for name in environ if name.startswith("HTTP_X_AMZ_") or name == "CONTENT_TYPE"]:
         del environ[name]
     for name, value in values.items():
-        if name in _PASSED or (name.startswith("x-amz-") and name not in _OWN):
+        if name in _PASSED or (name.startswith("x-amz-") and name not in form_signature.FIELDS):
             header = name.upper().replace("-", "_")
             environ[header if header == "CONTENT_TYPE" else f"HTTP_{header}"] = value.encode().decode("latin-1")
     if algorithm := environ.pop("HTTP_X_AMZ_CHECKSUM_ALGORITHM", None):

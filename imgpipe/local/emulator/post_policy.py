@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from imgpipe.local.emulator.signature import Refused
 
-_EXEMPT: Final = frozenset({"x-amz-signature", "file", "policy"})
+_EXEMPT: Final = frozenset({"x-amz-signature", "file", "policy", "awsaccesskeyid", "signature"})
 _RANGE: Final = "content-length-range"
 
 

@@ -92,7 +92,7 @@ def check(environ: WSGIEnvironment, service: str, keys: Mapping[str, str]) -> No
     if signature.scope.access_key not in keys:
         raise unknown_key(signature.scope.access_key)
     _check_time(signature)
-    present = dict(_headers(environ))
+    present = dict(headers(environ))
     _check_covered(signature, present, service)
     payload = _payload(environ, signature, service)
     request = AWSRequest(environ["REQUEST_METHOD"], _url(environ))
@@ -106,14 +106,6 @@ def check(environ: WSGIEnvironment, service: str, keys: Mapping[str, str]) -> No
     right = compare_digest(signer.signature(text, request).encode(), signature.value.encode())
     if signature.scope.service != service or not right:
         raise mismatch(text)
-
-
-def sign_text(text: str, scope: Scope, secret: str) -> str:
-    """The signature of `text`, such as a form's policy ("Calculating the signature for a browser-based upload")."""
-    request = AWSRequest()
-    request.context["timestamp"] = scope.day
-    signer = SigV4Auth(Credentials(scope.access_key, secret), scope.service, scope.region)
-    return str(signer.signature(text, request))
 
 
 def unknown_key(access_key: str) -> Refused:
@@ -228,7 +220,7 @@ def _payload(environ: WSGIEnvironment, signature: Signature, service: str) -> st
     return payload
 
 
-def _headers(environ: WSGIEnvironment) -> Iterator[tuple[str, str]]:
+def headers(environ: WSGIEnvironment) -> Iterator[tuple[str, str]]:
     """The request's headers under the names by which they are signed; UTF-8, which WSGI gives as Latin-1."""
     spelled = environ.get("moto.preserved_header_names", {})
     for name, value in environ.items():
