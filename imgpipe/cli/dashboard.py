@@ -1,0 +1,46 @@
+"""`imgpipe dashboard`: the page of a stack, in a browser of this machine."""
+
+from typing import Annotated
+
+import typer
+
+from imgpipe.cli.aws_options import STACK, EndpointUrl, Local, Profile, Region, StackName, session
+
+
+def dashboard(
+    stack: StackName = STACK,
+    profile: Profile = None,
+    region: Region = None,
+    endpoint_url: EndpointUrl = None,
+    local: Local = False,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, metavar="PORT", help="Where on this machine; 0 is any that is free.")
+    ] = 0,
+    browse: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+) -> None:
+    """Open a page on a stack: drop photos, watch them, look at the results.
+
+    The page works with your credentials and runs until Ctrl-C. It answers this machine alone, and only who has the link
+    that is printed: keep that to yourself.
+
+    Example:
+
+    \b
+        imgpipe dashboard --open
+        imgpipe dashboard --local
+    """
+    import threading
+
+    from imgpipe.cli import console
+    from imgpipe.local.dashboard.server import Dashboard
+    from imgpipe.remote.pipeline import open_pipeline
+
+    with Dashboard(lambda: open_pipeline(session(profile, region, endpoint_url, local), stack), port) as page:
+        typer.echo(page.url)
+        console.talk().print("The page runs until Ctrl-C.")
+        if browse:
+            import webbrowser
+
+            if not webbrowser.open(page.ticket()):
+                console.talk().print("No browser was found here: open the link by hand.")
+        threading.Event().wait()
