@@ -16,6 +16,7 @@ from imgpipe import __version__
 from imgpipe.cli import (
     api,
     bundle,
+    dashboard,
     delete,
     deploy,
     destroy,
@@ -59,6 +60,7 @@ app.command()(download.download)
 app.command()(delete.delete)
 app.command()(reprocess.reprocess)
 app.command()(redrive.redrive)
+app.command()(dashboard.dashboard)
 app.command()(destroy.destroy)
 app.command()(doctor.doctor)
 app.add_typer(api.app)
