@@ -22,6 +22,7 @@ from imgpipe.cli import (
     destroy,
     doctor,
     download,
+    emulate,
     init,
     list_images,
     logs,
@@ -48,12 +49,12 @@ app.command()(process_local.process_local)
 app.command()(samples.samples)
 app.command()(init.init)
 app.add_typer(recipe.app)
+app.command()(emulate.emulate)
 app.command()(bundle.bundle)
 app.command()(deploy.deploy)
 app.command()(status.status)
-app.command()(tail.tail)
-app.command()(logs.logs)
 app.command()(upload.upload)
+app.command()(tail.tail)
 app.command("list")(list_images.list_images)
 app.command()(show.show)
 app.command()(download.download)
@@ -61,6 +62,7 @@ app.command()(delete.delete)
 app.command()(reprocess.reprocess)
 app.command()(redrive.redrive)
 app.command()(dashboard.dashboard)
+app.command()(logs.logs)
 app.command()(destroy.destroy)
 app.command()(doctor.doctor)
 app.add_typer(api.app)

@@ -12,22 +12,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
+from wsgiref.types import WSGIApplication
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.sqs.models import sqs_backends
 
 from imgpipe.core.recipe import Recipe
 from imgpipe.deploy import template
+from imgpipe.local.dashboard.server import Dashboard
 from imgpipe.local.emulator import bundle
 from imgpipe.local.emulator.front import Front
 from imgpipe.local.emulator.function import Function
 from imgpipe.local.emulator.gateway import Gateway
 from imgpipe.local.emulator.log import Hear, Log
 from imgpipe.local.emulator.mapping import Mapping as EventSourceMapping
-from imgpipe.local.emulator.moto_queue import lose_no_messages
-from imgpipe.local.emulator.server import HOST, Server, listen
+from imgpipe.local.emulator.moto_queue import repair_queues
+from imgpipe.local.emulator.ports import open_ports
+from imgpipe.local.emulator.server import HOST, Server, serve
 from imgpipe.local.emulator.stack import EmulatedStack
 from imgpipe.remote.emulated import KEY, PORT, REGION, EmulatedSession
+from imgpipe.remote.pipeline import open_pipeline
+from imgpipe.remote.session import Session
+from imgpipe.remote.stack import find
 
 _KEYS: Final = {KEY: KEY}
 _CREDENTIALS: Final = {
@@ -59,9 +65,10 @@ class Emulator:
     """To be entered once. `hear` gets what the functions print, in whichever thread that happens."""
 
     endpoint: str
-    """The URL that answers as AWS; `api` and `page` are the HTTP API's and the page's."""
+    """The URL that answers as AWS; `api` is the HTTP API's, and `page` the link to the page."""
     api: str
     page: str
+    source_bucket: str
 
     def __init__(self, options: Options, hear: Hear) -> None:
         self.options: Final = options
@@ -71,9 +78,9 @@ class Emulator:
 
     def __enter__(self) -> Self:
         """Raises UsageError where a port is taken."""
-        with ExitStack() as closing:
-            self._start(closing)
-            self._closing = closing.pop_all()
+        with ExitStack() as parts:
+            self._start(parts)
+            self._closing = parts.pop_all()
         return self
 
     def __exit__(
@@ -94,43 +101,54 @@ class Emulator:
 
     def deploy(self, recipe: Recipe) -> None:
         """Put another recipe in the place of the one before; what is being processed ends with the old one."""
-        self._stack.update(self._parameters(recipe))
+        self._stack.update(self._session, self._parameters(self._session, recipe))
         code = bundle.unpack(recipe, self._folder)
         for function, variables in self._functions:
             function.replace(code, variables)
 
-    def _start(self, closing: ExitStack) -> None:
-        first = self.options.port
-        ports = (first, first + 1, first + 2) if first else (0, 0, 0)
-        listeners = [closing.enter_context(listen(port)) for port in ports]
-        self.endpoint, self.api, self.page = (f"http://{HOST}:{each.getsockname()[1]}" for each in listeners)
-        lose_no_messages()
-        front = Front(DomainDispatcherApplication(create_backend_app), _KEYS, _send)
-        closing.callback(Server(front, listeners[0]).close)
-        self._folder = Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="imgpipe-")))
-        self._session = EmulatedSession(int(self.endpoint.rpartition(":")[2]))
-        self._stack = EmulatedStack(self._session, self.options.stack, self.endpoint, self.api, self.options.timeout)
-        self._stack.create(self._parameters(self.options.recipe))
-        for properties in self._stack.properties("AWS::S3::Bucket").values():
-            front.realise(properties["BucketName"], properties)
-        code = bundle.unpack(self.options.recipe, self._folder)
+    def _start(self, parts: ExitStack) -> None:
+        recipe, name, first = self.options.recipe, self.options.stack, self.options.port
+        aws, api = map(parts.enter_context, open_ports(first))
+        port = aws.getsockname()[1]
+        self.endpoint, self.api = f"http://{HOST}:{port}", f"http://{HOST}:{api.getsockname()[1]}"
+        self._session = EmulatedSession(port)
+        self._folder = Path(parts.enter_context(tempfile.TemporaryDirectory(prefix="imgpipe-")))
+        self._stack = EmulatedStack(name, self.endpoint, self.api, self.options.timeout)
+        repair_queues()
+        moto = DomainDispatcherApplication(create_backend_app)
+        front = Front(moto, _KEYS, _send)
+        self._provision(moto, front)
+        parts.callback(Server(front, aws).close)
+        code = bundle.unpack(recipe, self._folder)
         functions = {
-            properties["FunctionName"]: self._function(properties, code, closing)
+            properties["FunctionName"]: self._function(properties, code, parts)
             for properties in self._stack.properties("AWS::Lambda::Function").values()
         }
-        self._map(functions, closing)
-        closing.callback(Server(self._gateway(functions), listeners[1]).close)
+        self._map(functions, parts)
+        parts.callback(Server(self._gateway(functions), api).close)
+        self.source_bucket = find(self._session, name).output("SourceBucket")
+        page = Dashboard(lambda: open_pipeline(EmulatedSession(port), name), first and first + 2)
+        self.page = parts.enter_context(page).url
 
-    def _parameters(self, recipe: Recipe) -> dict[str, str]:
-        page = self.page.rpartition(":")[2]
+    def _provision(self, moto: WSGIApplication, front: Front) -> None:
+        """Make the stack, through a port of its own: at the others nobody is answered before it is there."""
+        server = serve(moto, 0)
+        try:
+            session = EmulatedSession(server.port)
+            self._stack.create(session, self._parameters(session, self.options.recipe))
+        finally:
+            server.close()
+        for properties in self._stack.properties("AWS::S3::Bucket").values():
+            front.realise(properties["BucketName"], properties)
+
+    def _parameters(self, session: Session, recipe: Recipe) -> dict[str, str]:
         return {
-            **bundle.store(self._session, recipe),
+            **bundle.store(session, recipe),
             "DeploymentHash": template.load().digest,
             "MaxConcurrency": str(self.options.max_concurrency),
-            "CorsOrigins": f"{self.page},http://localhost:{page}",
         }
 
-    def _function(self, properties: Mapping[str, Any], code: Path, closing: ExitStack) -> Function:
+    def _function(self, properties: Mapping[str, Any], code: Path, parts: ExitStack) -> Function:
         variables = {**properties["Environment"]["Variables"], **_CREDENTIALS, "AWS_ENDPOINT_URL": self.endpoint}
         function = Function(
             properties["FunctionName"],
@@ -142,11 +160,11 @@ class Emulator:
             Log(REGION, properties["LoggingConfig"]["LogGroup"], self._hear).write,
             concurrency=self.options.max_concurrency,
         )
-        closing.callback(function.close)
+        parts.callback(function.close)
         self._functions.append((function, variables))
         return function
 
-    def _map(self, functions: Mapping[str, Function], closing: ExitStack) -> None:
+    def _map(self, functions: Mapping[str, Function], parts: ExitStack) -> None:
         declared = self._stack.only("AWS::Lambda::EventSourceMapping")
         sqs = self._session.client("sqs")
         mapping = EventSourceMapping(
@@ -158,7 +176,7 @@ class Emulator:
             declared.get("MaximumBatchingWindowInSeconds", 0),
         )
         mapping.start()
-        closing.callback(mapping.close)
+        parts.callback(mapping.close)
 
     def _gateway(self, functions: Mapping[str, Function]) -> Gateway:
         routes = self._stack.properties("AWS::ApiGatewayV2::Route").values()

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from imgpipe.deploy import template
 from imgpipe.local.emulator.function import ACCOUNT
+from imgpipe.remote.emulated import REGION
 from imgpipe.remote.session import Session
 
 
@@ -27,22 +28,22 @@ REALISED: Final[Mapping[str, Realised]] = {
     "AWS::ApiGatewayV2::Authorizer": Realised(lacks=("JWTs",)),
     "AWS::ApiGatewayV2::Integration": Realised(("gateway",)),
     "AWS::ApiGatewayV2::Route": Realised(("gateway",)),
-    "AWS::ApiGatewayV2::Stage": Realised(("gateway",), ("throttling",)),
-    "AWS::CloudWatch::Alarm": Realised(lacks=("alarms", "metrics")),
+    "AWS::ApiGatewayV2::Stage": Realised(("gateway",), ("throttling", "access logs")),
+    "AWS::CloudWatch::Alarm": Realised(lacks=("alarms",)),
     "AWS::DynamoDB::Table": Realised(("moto",), ("expiry", "backups")),
-    "AWS::IAM::ManagedPolicy": Realised(("moto",), ("IAM permissions",)),
-    "AWS::IAM::Role": Realised(("moto",), ("IAM permissions",)),
+    "AWS::IAM::ManagedPolicy": Realised(("moto",), ("IAM",)),
+    "AWS::IAM::Role": Realised(("moto",), ("IAM",)),
     "AWS::Lambda::EventSourceMapping": Realised(("mapping",)),
     "AWS::Lambda::Function": Realised(("moto", "function")),
-    "AWS::Lambda::Permission": Realised(lacks=("IAM permissions",)),
-    "AWS::Logs::LogGroup": Realised(("moto",), ("access logs", "expiry")),
-    "AWS::S3::Bucket": Realised(("moto", "front"), ("lifecycle rules", "encryption")),
-    "AWS::S3::BucketPolicy": Realised(lacks=("IAM permissions",)),
+    "AWS::Lambda::Permission": Realised(lacks=("IAM",)),
+    "AWS::Logs::LogGroup": Realised(("moto",), ("expiry",)),
+    "AWS::S3::Bucket": Realised(("moto", "front"), ("expiry", "encryption")),
+    "AWS::S3::BucketPolicy": Realised(lacks=("IAM",)),
     "AWS::SNS::Subscription": Realised(lacks=("alarms",)),
     "AWS::SNS::Topic": Realised(lacks=("alarms",)),
     "AWS::SNS::TopicPolicy": Realised(lacks=("alarms",)),
     "AWS::SQS::Queue": Realised(("moto",), ("encryption", "expiry")),
-    "AWS::SQS::QueuePolicy": Realised(lacks=("IAM permissions",)),
+    "AWS::SQS::QueuePolicy": Realised(lacks=("IAM",)),
 }
 """Type of resource -> how it is played here. The emulator refuses a template with any other."""
 
@@ -53,22 +54,22 @@ _LEASE: Final = 12
 
 
 class EmulatedStack:
-    """The stack `name` at the moto of this process, which `session` speaks to. `parameters` are the template's."""
+    """The stack `name` at the moto of this process. `parameters` are the template's; all that are not given have their
+    defaults."""
 
-    def __init__(self, session: Session, name: str, endpoint: str, api: str, timeout: int | None) -> None:
+    def __init__(self, name: str, endpoint: str, api: str, timeout: int | None) -> None:
         """`endpoint` and `api` are URLs; `timeout` is the processor's, in seconds, or None for the template's own."""
-        self._client = session.client("cloudformation")
         self._name = name
         self._given = {} if timeout is None else {"ProcessorTimeout": str(timeout)}
         self._document = _document(endpoint, api, timeout)
 
-    def create(self, parameters: Mapping[str, str]) -> None:
+    def create(self, session: Session, parameters: Mapping[str, str]) -> None:
         """Make everything that moto keeps."""
-        self._send(self._client.create_stack, parameters)
+        self._send(session.client("cloudformation").create_stack, parameters)
 
-    def update(self, parameters: Mapping[str, str]) -> None:
-        """Change the parameters; all others go back to their defaults."""
-        self._send(self._client.update_stack, parameters)
+    def update(self, session: Session, parameters: Mapping[str, str]) -> None:
+        """Change the parameters."""
+        self._send(session.client("cloudformation").update_stack, parameters)
 
     def _send(self, call: Any, parameters: Mapping[str, str]) -> None:
         given = self._given | dict(parameters)
@@ -98,8 +99,7 @@ class EmulatedStack:
     def _made(self) -> Any:
         from moto.cloudformation.models import cloudformation_backends
 
-        backend = cloudformation_backends[ACCOUNT][self._client.meta.region_name]
-        return backend.get_stack(self._name).resource_map
+        return cloudformation_backends[ACCOUNT][REGION].get_stack(self._name).resource_map
 
 
 class _Names:

@@ -1,0 +1,169 @@
+"""`imgpipe emulate`: the whole stack on this machine, for a person or beside one command.
+
+The emulator itself is `imgpipe.local.emulator`; here it is started, followed and ended.
+"""
+
+import shutil
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from imgpipe.cli.aws_options import STACK, StackName
+from imgpipe.cli.recipe_option import RecipeFile
+from imgpipe.errors import RecipeError, UsageError
+
+if TYPE_CHECKING:
+    from imgpipe.cli.emulate_screen import Screen
+    from imgpipe.local.emulator.emulator import Emulator
+    from imgpipe.local.emulator.recipe_watch import RecipeWatch
+
+News = SimpleQueue[Sequence[str]]
+"""Lines of the functions' logs, in the order in which they came."""
+
+INTERRUPTED: Final = 130
+LOOK: Final = 1.0
+"""Seconds between two looks at the recipe."""
+LAST_PORT: Final = 65535 - 2
+
+
+def port_number(text: str) -> int:
+    """The port that `--port` names, beside which two others must have room."""
+    text = str(text)
+    if not (text.isascii() and text.isdigit() and int(text) <= LAST_PORT):
+        raise typer.BadParameter(f"{text!r} is not a number from 1 to {LAST_PORT}, or 0 for any port that is free.")
+    return int(text)
+
+
+def seconds(text: str) -> int:
+    """The time that `--timeout` names."""
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 900):
+        raise typer.BadParameter(f"{text!r} is not a whole number of seconds from 1 to 900.")
+    return int(text)
+
+
+def emulate(
+    command: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="-- COMMAND",
+            show_default=False,
+            help="Run this beside it, with its address in the environment, and end with it.",
+        ),
+    ] = None,
+    port: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            envvar="IMGPIPE_PORT",
+            parser=port_number,
+            help="Where it answers as AWS; the API is at the next port, the page at the one after. 0 takes free ones.",
+        ),
+    ] = 4566,
+    recipe: RecipeFile = None,
+    stack: StackName = STACK,
+    max_concurrency: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            show_default=False,
+            help="How many images may be worked on at once; by default 5, or as many as there are cores if fewer.",
+        ),
+    ] = None,
+    timeout: Annotated[
+        int | None,
+        typer.Option(
+            metavar="SECONDS",
+            parser=seconds,
+            show_default=False,
+            help="How long one image may take, and with it how soon what failed comes again; by default as in AWS.",
+        ),
+    ] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print a JSON record a line on stdout, first its addresses, last a summary.")
+    ] = False,
+) -> int:
+    """Run the whole stack on this machine, without an AWS account.
+
+    It answers any AWS client, and every imgpipe command that is given --local. All is kept in memory and gone at the
+    end. A changed recipe is deployed at once.
+
+    Example:
+
+    \b
+        imgpipe emulate
+        imgpipe emulate --port 0 -- pytest
+    """
+    if command and json:
+        raise UsageError("--json and a COMMAND both want stdout.", "Leave one of them out.")
+    if command and not shutil.which(command[0]):
+        return _not_run(f"There is no command {command[0]!r}.", 127)
+    try:
+        from imgpipe.cli.emulate_screen import Screen
+        from imgpipe.core import recipe_file
+        from imgpipe.deploy import parameters, template
+        from imgpipe.local.emulator.emulator import Emulator, Options, fitting_concurrency
+        from imgpipe.local.emulator.recipe_watch import RecipeWatch
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("imgpipe"):
+            raise
+        raise UsageError(
+            f"The emulator needs {error.name}, which is not installed.", "Install it: pip install 'imgpipe[emulator]'"
+        ) from error
+
+    parameters.given(template.load(), {"--max-concurrency": ("MaxConcurrency", max_concurrency)}, ())
+    read = recipe_file.load(recipe or recipe_file.find(Path()))
+    watch = RecipeWatch(recipe, read)
+    options = Options(read, stack, port, max_concurrency or fitting_concurrency(), timeout)
+    screen = Screen(options, recipe or recipe_file.find(Path()), json=json, beside=bool(command))
+    news = News()
+    try:
+        with Emulator(options, news.put) as emulator:
+            screen.begin(emulator)
+            if command:
+                code = _run_beside(command, emulator)
+            else:
+                _follow(news, emulator, watch, screen)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    while not news.empty():
+        screen.hear(news.get())
+    screen.end()
+    return code
+
+
+def _follow(news: News, emulator: "Emulator", watch: "RecipeWatch", screen: "Screen") -> None:
+    """Show what happens, and redeploy, until Ctrl-C."""
+    next_look = time.monotonic() + LOOK
+    while True:
+        with suppress(Empty):
+            screen.hear(news.get(timeout=max(next_look - time.monotonic(), 0.001)))
+        if time.monotonic() < next_look:
+            continue
+        next_look = time.monotonic() + LOOK
+        try:
+            if recipe := watch.look():
+                emulator.deploy(recipe)
+                screen.deployed(recipe)
+        except RecipeError as error:
+            screen.refused(error)
+
+
+def _run_beside(command: Sequence[str], emulator: "Emulator") -> int:
+    from imgpipe.local.emulator import beside
+
+    try:
+        return beside.run(command, emulator.environment)
+    except OSError as error:
+        return _not_run(f"{command[0]!r} cannot be run: {error.strerror}.", 126)
+
+
+def _not_run(message: str, code: int) -> int:
+    from imgpipe.cli import console
+
+    console.show_error(UsageError(message, "Write it after -- as you would in a shell."))
+    return code
