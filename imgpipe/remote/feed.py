@@ -70,11 +70,12 @@ class Feed:
         end = until or _END
         if place <= self._read:
             self._read = max(self._read, min(end, rfc3339(now - LATELY)))
+        news = [entry.record for entry in entries if self._is_news(entry)]
         if place <= self._sure < (sure := min(end, rfc3339(now - LATEST))):
             self._sure = sure
             self._told = {key: told for key, told in self._told.items() if f"{told[1]}#{key}" >= sure}
         self._place = until
-        return [entry.record for entry in entries if self._is_news(entry)]
+        return news
 
     def _next_place(self, now: float) -> str:
         if now - self._thorough < THOROUGH_EVERY:

@@ -63,6 +63,7 @@ def repeat(
                 if signed_out:
                     renew()
                 for each in look():
+                    patience.over()
                     found = True
                     yield each
         except AwsError as error:

@@ -122,6 +122,7 @@ def test_every_attribute_in_an_expression_is_an_alias(dynamodb: Any, catalog: Dy
     revision = catalog.put(record(), None)
     catalog.put(record(status="failed"), revision)
     catalog.page(5, cursor=rfc3339(NOW), since=rfc3339(0), prefix="a/", status="failed")
+    catalog.stretch(5, rfc3339(0), prefix="a/", status="failed")
     assert {name for name, words in sent.items() if words} == {"PutItem", "Query"}
     plain = {word for words in sent.values() for word in words if word[0] not in "#:"}
     assert plain == {"AND", "BETWEEN", "attribute_not_exists", "begins_with"}
@@ -198,6 +199,31 @@ def test_a_feed_can_be_narrowed(feed: Feed, limit: int) -> None:
     assert feed.walk(limit, since=newest[9].updated) == newest[:10]
     assert feed.walk(limit, status="failed", prefix="a/", since=newest[20].updated) == [
         found for found in newest[:21] if found.status == "failed" and found.key.startswith("a/")
+    ]
+
+
+@pytest.mark.parametrize("limit", [2, 5, 100])
+def test_stretches_hold_every_record_oldest_first_and_their_ends_again(feed: Feed, limit: int) -> None:
+    oldest_first = feed.newest_first[::-1]
+    since = oldest_first[3].updated
+    found: list[Record] = []
+    while True:
+        entries, until = feed.catalog.stretch(limit, since)
+        assert all(entry.revision == 1 for entry in entries)
+        records = [entry.record for entry in entries]
+        found += records[1:] if found and records[0] == found[-1] else records
+        if until is None:
+            break
+        assert f"{records[-1].updated}#{records[-1].key}" == until
+        since = until
+    assert found == oldest_first[3:]
+
+
+def test_a_stretch_can_be_narrowed(feed: Feed) -> None:
+    found, until = feed.catalog.stretch(100, rfc3339(0), status="failed", prefix="a/")
+    assert until is None
+    assert [entry.record for entry in found] == [
+        record for record in feed.newest_first[::-1] if record.status == "failed" and record.key.startswith("a/")
     ]
 
 
