@@ -17,8 +17,8 @@ from botocore.parsers import ResponseParserError
 from imgpipe.local.emulator.environment import FunctionError
 from imgpipe.local.emulator.function import Function
 
-_LONG_POLL: Final = 20
-"""Seconds that a receive waits for messages at most."""
+_LONG_POLL: Final = 1
+"""Seconds that a receive waits for messages: what is under way when the emulator ends outlives it as long."""
 _AT_ONCE: Final = 10
 """Messages that one request may receive or delete."""
 _PAUSE: Final = 0.5
@@ -68,6 +68,8 @@ class Mapping:
                 MessageSystemAttributeNames=["All"],
                 MessageAttributeNames=["All"],
             )
+            if self._stopped.is_set():
+                return
             if not held:
                 due = time.monotonic() + self._window
             held += [record(message, arn) for message in received.get("Messages", [])]
@@ -131,14 +133,14 @@ def record(message: dict[str, Any], arn: str) -> dict[str, Any]:
 def failures(answer: object, ids: set[str]) -> set[str]:
     """Those of a batch's message `ids` that come again: the ones that `answer` reports, none where it reports nothing,
     all where it is not what was asked for ("Success and failure conditions" of partial batch responses)."""
-    if answer is None:
-        return set()
-    reported = answer.get("batchItemFailures") if isinstance(answer, dict) else [None]
+    reported = answer.get("batchItemFailures") if isinstance(answer, dict) else answer
     if reported is None:
         return set()
+    if not isinstance(reported, list):
+        return ids
     named = [item.get("itemIdentifier") if isinstance(item, dict) else None for item in reported]
-    known = {name for name in named if isinstance(name, str) and name in ids}
-    return known if len(known) == len(set(named)) else ids
+    known = [name for name in named if isinstance(name, str) and name in ids]
+    return set(known) if len(known) == len(named) else ids
 
 
 def _attribute(value: dict[str, Any]) -> dict[str, Any]:
