@@ -24,6 +24,7 @@ class Progress:
     def __init__(self, console: Console, meter: Meter, files: int, *, animated: bool, quiet: bool) -> None:
         self.ended = 0
         self.awaited = 0
+        self.failed = 0
         self._console = console
         self._meter = meter
         self._files = files
@@ -62,15 +63,17 @@ class Progress:
 
     def facts(self, task: Task) -> str:
         """Files and bytes so far and in all, bytes a second, and time left; or the results that are awaited."""
+        failed = [f"{self.failed:,} failed"] if self.failed else []
         if self.is_sent:
-            return f"waiting for {counted(self.awaited, 'result')}" if self.awaited else ""
+            words = [f"waiting for {counted(self.awaited, 'result')}"] if self.awaited else []
+            return "  ".join([*words, *failed])
         words = [f"{self.ended:,} of {self._files:,}", f"{size(self._meter.sent)} of {size(self._meter.total)}"]
         if task.speed:
             words.append(f"{size(int(task.speed))}/s")
         if task.time_remaining is not None:
             minutes, seconds = divmod(int(task.time_remaining), 60)
             words.append(f"{minutes}:{seconds:02} left")
-        return "  ".join(words)
+        return "  ".join([*words, *failed])
 
 
 class _Live(Bar):

@@ -11,6 +11,7 @@ from contextlib import closing
 from typing import Any, Final
 
 import msgspec
+from rich.padding import Padding
 from rich.text import Text
 
 from imgpipe.cli import console, lines
@@ -18,7 +19,7 @@ from imgpipe.cli.console import counted, printable, size
 from imgpipe.cli.failures import ROWS, print_report
 from imgpipe.cli.record_lines import line
 from imgpipe.cli.upload_progress import Progress
-from imgpipe.errors import AwsError, ImgpipeError
+from imgpipe.errors import IMAGE_ERRORS, AwsError, ImgpipeError
 from imgpipe.files import shown
 from imgpipe.remote.failed import Failed as Told
 from imgpipe.remote.pipeline import Pipeline
@@ -26,11 +27,14 @@ from imgpipe.remote.upload.choose import Choice
 from imgpipe.remote.upload.events import Event, Failed, Unchanged, Uploaded, Would
 from imgpipe.remote.upload.transfer import Meter
 from imgpipe.remote.waiting import Outcome
-from imgpipe.worker.ports import Record
+from imgpipe.worker.ports import Record, Rendition
 
 INTERRUPTED: Final = 130
 LINK_SECONDS: Final = 900
 """How long the links of a record work, as the API's do."""
+WRITTEN_OUT: Final = 3
+"""Of so many images a terminal shows the links as they are; of more they hang on the keys, and leave the results in
+sight."""
 STATUS: Final[dict[type[Event], str]] = {
     Uploaded: "uploaded",
     Unchanged: "unchanged",
@@ -76,6 +80,8 @@ class Screen:
                         self._ended(event)
                     self._progress.show()
         except KeyboardInterrupt:
+            if not self._json:
+                print_report(self._failures, self._failed, ())
             self._say_interrupted()
             return INTERRUPTED
         except ImgpipeError:
@@ -106,6 +112,7 @@ class Screen:
         self._counts[event.action if isinstance(event, Would) else status] += 1
         self._progress.ended += 1
         if isinstance(event, Failed):
+            self._progress.failed = self._failed
             self._keep(Told(event.key or event.path, event.code, event.message, event.remedy))
         else:
             self._bytes[event.action if isinstance(event, Would) else status] += event.bytes
@@ -132,16 +139,23 @@ class Screen:
                 self._keep(Told(outcome.awaited.key, "timeout", message, f"See how it goes on with: {status}"))
             return
         self._counts[f"record {record.status}"] += 1
+        self._progress.failed = self._failed
         if self._json:
             lines.print_line(self._document(record))
-        elif not self._quiet or record.error:
+        elif record.error:
+            self._keep(Told(record.key, record.error.code, record.error.message, IMAGE_ERRORS[record.error.code]))
+        elif not self._quiet:
             self._print_record(record)
 
     def _print_record(self, record: Record) -> None:
         """The record and its links, above the bar where both share a terminal."""
         told = line(record, self._paper.width)
-        for preset, url in self._links(record):
-            told.append(f"\n    {preset}  ").append(url, "dim")
+        for made, url in self._links(record):
+            told.append(f"\n    {made.preset}  ")
+            if sys.stdout.isatty() and len(self._choice.files) > WRITTEN_OUT:
+                told.append(printable(made.key), f"link {url}")
+            else:
+                told.append(url, "dim")
         if sys.stdout.isatty():
             self._progress.say(told)
         else:
@@ -165,9 +179,9 @@ class Screen:
             made["url"] = url
         return document
 
-    def _links(self, record: Record) -> Iterator[tuple[str, str]]:
+    def _links(self, record: Record) -> Iterator[tuple[Rendition, str]]:
         for made in record.renditions:
-            yield made.preset, self._pipeline.rendition_links.link(made.key, f"image/{made.format}", LINK_SECONDS)
+            yield made, self._pipeline.rendition_links.link(made.key, f"image/{made.format}", LINK_SECONDS)
 
     def _keep(self, failure: Told) -> None:
         if len(self._failures) < ROWS:
@@ -181,7 +195,8 @@ class Screen:
         talk = console.talk()
         talk.print(f"Left out: {counted(len(left_out), 'file')} that imgpipe does not read (--any uploads them, too)")
         for left in left_out[:ROWS]:
-            talk.print(Text.assemble(f"  {printable(left.path)}  ", (printable(left.reason), "dim")), soft_wrap=True)
+            console.lay_out(talk, Padding(printable(left.path), (0, 0, 0, 2), expand=False))
+            console.lay_out(talk, Padding(Text(printable(left.reason), "dim"), (0, 0, 0, 4), expand=False))
         if len(left_out) > ROWS:
             talk.print(f"  and {len(left_out) - ROWS:,} more: see them all with --json")
 

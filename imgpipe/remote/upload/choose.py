@@ -173,7 +173,10 @@ def _expanded(paths: Iterable[str]) -> Iterator[str]:
 
 
 def _folder(prefix: str) -> str:
-    return f"{prefix}/" if prefix and not prefix.endswith("/") else prefix
+    folder = f"{prefix}/" if prefix and not prefix.endswith("/") else prefix
+    if problem := _problem(f"{folder}x"):
+        raise UsageError(f"Keys cannot begin with {shown(prefix)}: {problem}.", "Give --prefix as in holiday/2026.")
+    return folder
 
 
 def _checked(found: Sequence[File]) -> tuple[File, ...]:
@@ -198,12 +201,12 @@ def _checked(found: Sequence[File]) -> tuple[File, ...]:
 def _problem(key: str) -> str | None:
     """Why no object can have this key ("Naming Amazon S3 objects"), or none that every tool could reach."""
     if not is_utf8(key):
-        return f"its key {shown(key)} is not valid UTF-8"
+        return f"the key {shown(key)} is not valid UTF-8"
     if (length := len(key.encode())) > LONGEST_KEY:
-        return f"its key has {length:,} bytes, and S3 takes {LONGEST_KEY:,}"
+        return f"the key has {length:,} bytes, and S3 takes {LONGEST_KEY:,}"
     segments = key.split("/")
     if "." in segments or ".." in segments:
-        return f"its key {key} holds . or .. as a folder"
+        return f"the key {key} has a part . or .."
     if not all(segments):
-        return f"its key {key} has an empty part"
+        return f"the key {key} has an empty part"
     return None

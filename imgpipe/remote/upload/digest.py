@@ -17,7 +17,7 @@ _MOST_PARTS: Final = 10_000
 
 
 class Digest(NamedTuple):
-    """A content's ETag, and its SHA-256 in base64, as S3 writes both."""
+    """A content's ETag as S3 writes it, and its SHA-256 in base64, without the number of parts that S3 appends."""
 
     etag: str
     sha256: str
@@ -49,7 +49,7 @@ def composite(parts: Iterable[bytes]) -> Digest:
         count += 1
         md5.update(hashlib.md5(part, usedforsecurity=False).digest())
         sha256.update(hashlib.sha256(part).digest())
-    return Digest(f"{md5.hexdigest()}-{count}", f"{_base64(sha256.digest())}-{count}")
+    return Digest(f"{md5.hexdigest()}-{count}", _base64(sha256.digest()))
 
 
 def checksum(data: bytes) -> str:

@@ -1,0 +1,31 @@
+"""Files to upload, and uploads of them."""
+
+from collections import Counter
+from pathlib import Path
+
+from image_case import jpeg
+
+from imgpipe.remote.pipeline import Pipeline
+from imgpipe.remote.upload.choose import choose
+from imgpipe.remote.upload.events import Event
+from imgpipe.remote.upload.run import Options, upload
+from imgpipe.remote.upload.transfer import Meter
+
+
+def photo(path: Path, turn: int = 0) -> Path:
+    """A small JPEG; each `turn` is another picture."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(jpeg(turn))
+    return path
+
+
+def sent(pipeline: Pipeline, *paths: Path, prefix: str = "", options: Options | None = None) -> list[Event]:
+    """Everything that an upload of `paths`, of whatever kind, tells."""
+    choice = choose([str(path) for path in paths], prefix=prefix, anything=True)
+    meter = Meter(sum(file.bytes for file in choice.files))
+    return list(upload(pipeline, choice, options or Options(), meter))
+
+
+def kinds(events: list[Event]) -> Counter[str]:
+    """How many events of each kind there are."""
+    return Counter(type(event).__name__ for event in events)
