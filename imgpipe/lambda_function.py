@@ -28,6 +28,8 @@ _LATE: Final = 3.0
 """Seconds before the invocation's end in which a lease is released: one request, and one repetition."""
 _STORE: Final = 5.0
 """Seconds that are left, when rendering has to end, to store what was rendered."""
+_SHORT: Final = 30.0
+"""Seconds of an invocation below which the three above shrink with it; only the emulator has functions so short."""
 _PATIENT: Final[Mapping[str, Any]] = {
     "connect_timeout": 2,
     "read_timeout": 10,
@@ -76,15 +78,17 @@ def _processor() -> Handler:
     def handler(event: Mapping[str, Any], context: Any) -> Mapping[str, Any]:
         journal = Journal(os.environ["IMGPIPE_STACK"], context.aws_request_id)
         remaining = context.get_remaining_time_in_millis() / 1000
+        share = min(remaining / _SHORT, 1)
+        in_time = remaining - _LATE * share
         try:
-            with Deadline(remaining - _LATE, remaining - _LATE - _STORE, render) as deadline:
+            with Deadline(in_time, in_time - _STORE * share, render) as deadline:
                 return handle(
                     event,
                     sources,
                     renditions,
                     catalog,
                     recipe,
-                    lease=remaining + _LEASE_AFTER,
+                    lease=remaining + _LEASE_AFTER * share,
                     report=journal.report,
                     on_error=journal.outage,
                     on_nothing=journal.nothing,

@@ -309,13 +309,22 @@ def test_what_cannot_be_rendered_in_time_fails_with_a_code(stack: Stack, monkeyp
     assert stack.renditions() == {}
 
 
-def test_an_image_that_no_time_was_left_for_comes_again_and_is_no_strike(stack: Stack) -> None:
+def test_an_image_that_no_time_was_left_for_comes_again_and_is_no_strike(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stack.function, "_STORE", 100)
     stack.put(photo(3000, 2000))
     event = stack.event()
     assert stack.process(event, seconds=5) == [event["Records"][0]["messageId"]]
     claim = stack.record().claim
     assert isinstance(claim, Claim)
     assert (claim.ends, claim.strikes) == (None, 0)
+
+
+def test_an_invocation_of_two_seconds_leaves_time_to_render_and_to_store(stack: Stack) -> None:
+    stack.put(photo())
+    assert stack.process(stack.event(), seconds=2) == []
+    assert stack.record().status == "done"
 
 
 def test_what_s3_delays_until_the_deadline_comes_again_and_is_no_strike(

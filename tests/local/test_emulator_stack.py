@@ -84,8 +84,8 @@ def test_values_are_those_of_the_template_s_parameters(session: EmulatedSession)
     assert "POST /images/{id}/reprocess" in routes
 
 
-@pytest.mark.parametrize(("timeout", "visibility"), [(None, 720), (30, 180), (1, 13)])
-def test_a_message_stays_hidden_longer_than_a_lease_can_last(
+@pytest.mark.parametrize(("timeout", "visibility"), [(None, 720), (30, 180), (1, 6)])
+def test_a_message_stays_hidden_for_six_times_the_timeout(
     session: EmulatedSession, timeout: int | None, visibility: int
 ) -> None:
     made(session, timeout)

@@ -49,8 +49,6 @@ REALISED: Final[Mapping[str, Realised]] = {
 
 NOT_EMULATED: Final = tuple(dict.fromkeys(word for realised in REALISED.values() for word in realised.lacks))
 """What of AWS nobody plays here, in words."""
-_LEASE: Final = 12
-"""Seconds by which a message stays hidden at least beyond the function's timeout: longer than a lease does."""
 
 
 class EmulatedStack:
@@ -135,6 +133,5 @@ def _document(endpoint: str, api: str, timeout: int | None) -> dict[str, Any]:
                 output["Value"] = {"Fn::Sub": f"{endpoint}/${{AWS::AccountId}}/${{{name}.QueueName}}"}
     if timeout is not None:
         # The eight minutes that S3's late listings ask for would make every retry a long wait.
-        visibility = max(6 * timeout, timeout + _LEASE)
-        document["Mappings"]["Timeout"][str(timeout)] = {"Visibility": visibility, "Late": 2 * visibility}
+        document["Mappings"]["Timeout"][str(timeout)] = {"Visibility": 6 * timeout, "Late": 12 * timeout}
     return document
