@@ -17,6 +17,7 @@ from imgpipe.cli import (
     api,
     bundle,
     dashboard,
+    debug,
     delete,
     deploy,
     destroy,
@@ -36,6 +37,7 @@ from imgpipe.cli import (
     surroundings,
     tail,
     upload,
+    verify,
 )
 
 app = typer.Typer(
@@ -63,6 +65,8 @@ app.command()(reprocess.reprocess)
 app.command()(redrive.redrive)
 app.command()(dashboard.dashboard)
 app.command()(logs.logs)
+app.command()(debug.debug)
+app.command()(verify.verify)
 app.command()(destroy.destroy)
 app.command()(doctor.doctor)
 app.add_typer(api.app)

@@ -6,26 +6,16 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from deployed_bundle import store_bundle
 from PIL import Image
 from running_stack import Running
 from stack_account import Account
 
 from imgpipe.core import recipe_file
 from imgpipe.core.recipe import Recipe
-from imgpipe.deploy.bundle_recipe import recipe_files
 from imgpipe.errors import AwsError, StackError
 from imgpipe.remote.deployed import deployed_recipe
 from imgpipe.remote.pipeline import open_pipeline
-
-
-def store_bundle(running: Running, recipe: Recipe, extra: bytes = b"") -> None:
-    """Lay a bundle with `recipe`, and beside it what the libraries would be, where the stack says it lies."""
-    bundle = io.BytesIO()
-    with zipfile.ZipFile(bundle, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in {"PIL/libs.so": extra, **recipe_files(recipe), "zlib/more.so": extra}.items():
-            archive.writestr(name, data)
-    place = {"Bucket": "bundles", "Key": "0.zip"}
-    running.client("s3").put_object(**place, Body=bundle.getvalue())
 
 
 def marked(folder: Path) -> Recipe:
