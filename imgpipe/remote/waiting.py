@@ -4,10 +4,9 @@ Waiting is for a version, not for a key: a result of what lay at the key before 
 else was put there since, that will never be made. Only the store knows which of the two it is.
 """
 
-import heapq
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Final, Literal
 
@@ -55,13 +54,14 @@ class Outcome:
     why: str = ""
 
 
-@dataclass(order=True)
+@dataclass(eq=False)
 class _Pending:
+    """What is waited for, with its record as it was last seen, and when that is `due` to be read by itself."""
+
+    awaited: Awaited
     due: float
-    number: int
-    awaited: Awaited = field(compare=False)
-    record: Record | None = field(compare=False, default=None)
-    reads: int = field(compare=False, default=0)
+    reads: int = 0
+    record: Record | None = None
 
 
 class Waiter:
@@ -73,8 +73,6 @@ class Waiter:
         self._feed = Feed(pipeline.catalog, since=pipeline.session.now(), clock=pipeline.session.now)
         self._added: SimpleQueue[Awaited] = SimpleQueue()
         self._pending: dict[str, list[_Pending]] = {}
-        self._due: list[_Pending] = []
-        self._number = 0
         self._outcomes: list[Outcome] = []
 
     def add(self, awaited: Awaited) -> None:
@@ -97,9 +95,8 @@ class Waiter:
     def give_up(self) -> list[Outcome]:
         """A timeout of everything that is left, and why."""
         self._take_added()
-        left = [pending for each in self._pending.values() for pending in each]
+        left = list(self._all())
         self._pending.clear()
-        self._due.clear()
         try:
             records = self._records({pending.awaited.key for pending in left})
             place = _place(self._pipeline)
@@ -118,10 +115,7 @@ class Waiter:
                 awaited = self._added.get_nowait()
             except Empty:
                 return
-            self._number += 1
-            pending = _Pending(self._clock(), self._number, awaited)
-            self._pending.setdefault(awaited.key, []).append(pending)
-            heapq.heappush(self._due, pending)
+            self._pending.setdefault(awaited.key, []).append(_Pending(awaited, self._clock()))
 
     def _read_feed(self) -> list[_Pending]:
         """Take what the feed tells; returns those that it told something else of."""
@@ -138,18 +132,12 @@ class Waiter:
         """Read what the feed may have told before it was asked for, or may have missed; returns those that it was no
         news of, more than once."""
         now = self._clock()
-        due: list[_Pending] = []
-        while self._due and self._due[0].due <= now and len(due) < _AT_ONCE:
-            pending = heapq.heappop(self._due)
-            if self._is_pending(pending):
-                due.append(pending)
+        due = [pending for pending in self._all() if pending.due <= now][:_AT_ONCE]
+        records = self._records({pending.awaited.key for pending in due})
         stragglers = [pending for pending in due if pending.reads]
         for pending in due:
             pending.due = now + _AGAIN[min(pending.reads, len(_AGAIN) - 1)]
             pending.reads += 1
-            heapq.heappush(self._due, pending)
-        records = self._records({pending.awaited.key for pending in due})
-        for pending in due:
             if record := records.get(pending.awaited.key):
                 self._see(pending, record)
         return stragglers
@@ -186,6 +174,10 @@ class Waiter:
         if there != told:
             return None
         return "settled" if pending.awaited.gone and there is None else "superseded"
+
+    def _all(self) -> Iterator[_Pending]:
+        for each in self._pending.values():
+            yield from each
 
     def _is_pending(self, pending: _Pending) -> bool:
         return pending in self._pending.get(pending.awaited.key, ())
