@@ -15,6 +15,7 @@ from wsgiref.types import WSGIEnvironment
 
 from werkzeug.wsgi import get_input_stream
 
+from imgpipe.local.emulator.addresses import Target
 from imgpipe.local.emulator.signature import Refused
 
 MEMORY: Final = 1 << 20
@@ -22,6 +23,8 @@ MEMORY: Final = 1 << 20
 _PIECE: Final = 1 << 16
 _LINE: Final = 1 << 13
 """Bytes of the longest line between two chunks."""
+_CHECKSUM: Final = "HTTP_X_AMZ_CHECKSUM_"
+_ALGORITHMS: Final = ("SHA256", "SHA1", "CRC32", "CRC32C", "CRC64NVME")
 _FRAMED: Final = "STREAMING-"
 """How x-amz-content-sha256 starts where the body is in aws-chunked."""
 
@@ -45,9 +48,9 @@ class _Crc32:
 _HASHES: Final[dict[str, Callable[[], Hash]]] = {
     "HTTP_CONTENT_MD5": lambda: hashlib.md5(usedforsecurity=False),
     "HTTP_X_AMZ_CONTENT_SHA256": hashlib.sha256,
-    "HTTP_X_AMZ_CHECKSUM_SHA256": hashlib.sha256,
-    "HTTP_X_AMZ_CHECKSUM_SHA1": lambda: hashlib.sha1(usedforsecurity=False),
-    "HTTP_X_AMZ_CHECKSUM_CRC32": _Crc32,
+    f"{_CHECKSUM}SHA256": hashlib.sha256,
+    f"{_CHECKSUM}SHA1": lambda: hashlib.sha1(usedforsecurity=False),
+    f"{_CHECKSUM}CRC32": _Crc32,
 }
 """Header that holds a digest -> what computes it."""
 
@@ -78,7 +81,7 @@ class _Checked:
                 raise _mismatch(header)
 
 
-def receive(environ: WSGIEnvironment) -> None:
+def receive(environ: WSGIEnvironment, target: Target) -> None:
     """Make the request's body the plain bytes of the upload, which are checked while they are read.
 
     Raises Refused where its length, its framing or a checksum's form is wrong.
@@ -90,7 +93,15 @@ def receive(environ: WSGIEnvironment) -> None:
     length = environ.get("CONTENT_LENGTH") or "0"
     if not length.isdecimal():
         raise Refused("MissingContentLength", "You must provide the Content-Length HTTP header.")
-    environ["wsgi.input"] = _Checked(environ["wsgi.input"], int(length), dict(_expected(environ)))
+    # moto keeps a checksum only where it is also said of which kind it is.
+    for algorithm in _ALGORITHMS:
+        if f"{_CHECKSUM}{algorithm}" in environ:
+            environ.setdefault("HTTP_X_AMZ_SDK_CHECKSUM_ALGORITHM", algorithm)
+    expected = dict(_expected(environ))
+    if environ["REQUEST_METHOD"] == "POST" and "uploadId" in target.query:
+        # There they are of the object that the parts make, not of the list of parts.
+        expected = {header: digest for header, digest in expected.items() if not header.startswith(_CHECKSUM)}
+    environ["wsgi.input"] = _Checked(environ["wsgi.input"], int(length), expected)
 
 
 def _expected(environ: WSGIEnvironment) -> Iterator[tuple[str, bytes]]:

@@ -82,7 +82,7 @@ class Front:
             return cors.preflight(bucket.pages, environ)
         if post_form.is_form(environ, target):
             form, target = post_form.put(environ, target, self._keys)
-            body.receive(environ)
+            body.receive(environ, target)
             stored = self._moto(environ)
             self._tell(target, bucket, changes.posted(target, form.size, stored), environ, identity)
             return post_form.answer(form, target, stored) if stored.status == 200 else stored
@@ -93,7 +93,7 @@ class Front:
         if not target.key and method in ("PUT", "DELETE") and target.query.keys() & _OF_THE_TEMPLATE:
             raise Refused("NotImplemented", "Here a bucket's notifications and CORS are those of its template alone.")
         point(environ, target, environ["QUERY_STRING"])
-        body.receive(environ)
+        body.receive(environ, target)
         size = int(environ.get("CONTENT_LENGTH") or 0)
         if method == "POST" and not target.key and "delete" in target.query:
             return self._delete_many(environ, target, bucket, identity)

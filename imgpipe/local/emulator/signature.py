@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from hashlib import sha256
 from hmac import compare_digest
 from typing import Any, Final
@@ -245,7 +246,7 @@ def _url(environ: WSGIEnvironment) -> str:
 
 def _timestamp(date: str) -> str:
     try:
-        return datetime.strptime(date, "%a, %d %b %Y %H:%M:%S GMT").strftime("%Y%m%dT%H%M%SZ")  # noqa: DTZ007
+        return parsedate_to_datetime(date).strftime("%Y%m%dT%H%M%SZ")
     except ValueError:
         return ""
 
