@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from moto.server import ThreadedMotoServer
+from page_case import paged as paged
 from running_stack import running as running
 from stack_account import Account, isolate
 

@@ -1,0 +1,268 @@
+"""The page's server answers its own page alone, with the API's own answers, and passes uploads on as they come."""
+
+import re
+import socket
+import threading
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from io import BufferedReader, BytesIO, RawIOBase
+from pathlib import Path
+from typing import Any
+
+import pytest
+from moto_cases import answer
+from page_case import Paged, connect, lay_bundle
+from PIL import Image
+from running_stack import Running
+
+from imgpipe.core import recipe_file
+from imgpipe.errors import AwsError, NoStackError, UsageError
+from imgpipe.local.dashboard.access import TICKET_SECONDS, Access
+from imgpipe.local.dashboard.answers import Refusal
+from imgpipe.local.dashboard.desk import LOOK_SECONDS, Desk
+from imgpipe.local.dashboard.relay import Relay
+from imgpipe.local.dashboard.server import LARGEST_BODY, Dashboard
+from imgpipe.remote.pipeline import Pipeline, open_pipeline
+from imgpipe.remote.session import Session
+from imgpipe.worker.ids import to_id
+
+
+def photo(size: tuple[int, int] = (320, 240)) -> bytes:
+    data = BytesIO()
+    Image.radial_gradient("L").resize(size).convert("RGB").save(data, "jpeg")
+    return data.getvalue()
+
+
+def multipart(fields: dict[str, str], data: bytes) -> tuple[bytes, str]:
+    """A form as a browser sends it, and its content type."""
+    parts = [f'--xyz\r\ncontent-disposition: form-data; name="{name}"\r\n\r\n{fields[name]}\r\n' for name in fields]
+    file = '--xyz\r\ncontent-disposition: form-data; name="file"; filename="blob"\r\n\r\n'
+    return "".join([*parts, file]).encode() + data + b"\r\n--xyz--\r\n", "multipart/form-data; boundary=xyz"
+
+
+def offered(paged: Paged, data: bytes) -> dict[str, Any]:
+    made = paged.api("/images", "POST", {"name": "cat.jpg", "content_type": "image/jpeg", "size": len(data)})
+    assert made.status == 201
+    document: dict[str, Any] = made.document
+    return document
+
+
+def test_nobody_without_the_token_of_this_run_gets_an_answer(paged: Paged) -> None:
+    asked = [("GET", "/about"), ("GET", "/api/images"), ("GET", "/api/recipe"), ("POST", "/api/images"),
+             ("DELETE", f"/api/images/{to_id('a.jpg')}"), ("POST", "/upload")]  # fmt: skip
+    for method, path in asked:
+        for token in ("", "wrong", paged.token[:-1]):
+            refused = paged.ask(path, method=method, token=token)
+            assert (refused.status, refused.document["code"]) == (401, "unauthorized"), (method, path)
+    assert paged.ask("/about").document["stack"] == "imgpipe"
+    ticket = paged.dashboard.ticket().partition("#")[2]
+    assert paged.ask("/enter", method="POST", body=ticket, token="").document == {"token": paged.token}
+    assert paged.ask("/enter", method="POST", body=ticket, token="").status == 403
+
+
+def test_another_site_gets_nothing_even_with_the_token(paged: Paged) -> None:
+    foreign: list[dict[str, str]] = [
+        {"Host": "evil.example"},
+        {"Host": "127.0.0.1"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Sec_Fetch_Site": "cross-site"},
+        {"Sec_Fetch_Site": "same-site"},
+    ]
+    for headers in foreign:
+        for method, path in (("GET", "/api/images"), ("POST", "/upload"), ("POST", "/enter"), ("GET", "/page.js")):
+            refused = paged.ask(path, method=method, **headers)
+            assert (refused.status, refused.document["code"]) == (403, "forbidden"), (headers, method, path)
+    for name in ("127.0.0.1", "localhost"):
+        host = f"{name}:{paged.dashboard.port}"
+        own = {"Host": host, "Origin": f"http://{host}", "Sec_Fetch_Site": "same-origin"}
+        assert paged.ask("/api/health", **own).status == 200
+
+
+def test_the_page_runs_its_own_files_alone_and_is_kept_by_nobody(paged: Paged) -> None:
+    page = paged.ask("/", token="")
+    assert page.status == 200
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'" in policy
+    assert f"img-src 'self' blob: {paged.running.account.url};" in policy
+    assert page.headers["cache-control"] == "no-store"
+    assert page.headers["referrer-policy"] == "no-referrer"
+    linked = re.findall(r'(?:href|src)="([^"]+)"', page.body.decode())
+    assert {"page.js", "page.css", "icon.svg"} == set(linked)
+    for name in linked:
+        file = paged.ask(f"/{name}", token="")
+        assert file.status == 200
+        assert file.headers["x-content-type-options"] == "nosniff"
+        assert "text/html" not in file.headers["content-type"]
+    assert paged.ask("/../server.py").status == 404
+    assert paged.ask("/%2e%2e/server.py").status == 404
+
+
+def test_a_ticket_gives_the_token_once_and_soon() -> None:
+    now = [0.0]
+    access = Access(4568, clock=lambda: now[0])
+    token = access.link.partition("#")[2]
+    ticket = access.ticket().partition("#")[2]
+    assert access.admit(ticket) == token
+    with pytest.raises(Refusal):
+        access.admit(ticket)
+    late = access.ticket().partition("#")[2]
+    now[0] = TICKET_SECONDS
+    with pytest.raises(Refusal):
+        access.admit(late)
+
+
+def test_the_answers_are_those_of_the_api(paged: Paged) -> None:
+    paged.running.put("a/café.jpg", photo())
+    paged.running.work()
+    assert paged.api("/recipe").document["hash"] == paged.running.recipe.hash
+    (listed,) = paged.api("/images?prefix=a%2Fcaf%C3%A9").document["images"]
+    assert listed["key"] == "a/café.jpg"
+    assert paged.image("a/café.jpg")["status"] == "done"
+    assert paged.api("/images?color=red").document["code"] == "bad_request"
+    assert paged.api("/nothing").status == 404
+    assert paged.ask("/about").document["remedies"]["empty"]
+    refused = paged.ask("/api/images", method="POST", body=b" " * (LARGEST_BODY + 1))
+    assert (refused.status, refused.document["code"]) == (413, "too_many_bytes")
+
+
+def test_an_upload_comes_to_the_bucket_whole_or_not_at_all(paged: Paged) -> None:
+    data = photo()
+    offer = offered(paged, data)
+    body, media_type = multipart(offer["upload"]["fields"], data)
+    head = (
+        f"POST /upload HTTP/1.1\r\nHost: 127.0.0.1:{paged.dashboard.port}\r\nAuthorization: Bearer {paged.token}\r\n"
+        f"Content-Type: {media_type}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", paged.dashboard.port)) as connection:
+        connection.sendall(head.encode() + body[: len(body) // 2])
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(4096):
+            pass
+    assert paged.api(f"/images/{offer['id']}").status == 404
+    sent = paged.ask("/upload", method="POST", body=body, Content_Type=media_type)
+    assert (sent.status, sent.body) == (204, b"")
+    assert paged.api(f"/images/{offer['id']}").document["status"] == "queued"
+    stored = paged.running.client("s3").get_object(Bucket=paged.running.pipeline.source_bucket, Key=offer["key"])
+    assert stored["Body"].read() == data
+    paged.running.work()
+    assert paged.api(f"/images/{offer['id']}").document["status"] == "done"
+
+
+@contextmanager
+def bucket(status: int, told: bytes, read: Callable[[bytes], object]) -> Iterator[str]:
+    """A server that takes one upload after another and answers all alike."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            left = int(self.headers["content-length"])
+            while left:
+                part = self.rfile.read(min(left, 65536))
+                left -= len(part)
+                read(part)
+            self.send_response(status)
+            self.send_header("content-length", str(len(told)))
+            self.end_headers()
+            self.wfile.write(told)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+class Endless(RawIOBase):
+    """A stream that is longer than what anybody should hold."""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        buffer[:] = bytes(len(buffer))
+        return len(buffer)
+
+
+def test_an_upload_is_never_held_whole() -> None:
+    length, counted = 40_000_000, [0]
+    with bucket(204, b"", lambda part: counted.__setitem__(0, counted[0] + len(part))) as url:
+        tracemalloc.start()
+        sent = Relay(url).send(BufferedReader(Endless()), length, "multipart/form-data; boundary=x")
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert (sent.status, counted[0]) == (204, length)
+    assert peak < 4_000_000
+
+
+def test_a_refusal_of_s3_is_told_in_its_words() -> None:
+    told = b"<Error><Code>EntityTooLarge</Code><Message>Your proposed upload &gt; the maximum</Message></Error>"
+    with bucket(400, told, lambda part: None) as url:
+        refused = Relay(url).send(BufferedReader(Endless()), 10, "multipart/form-data; boundary=x")
+    assert refused.status == 400
+    assert b"S3 refused the upload: Your proposed upload > the maximum (EntityTooLarge)." in refused.body
+
+
+def test_a_bucket_that_cannot_be_reached_is_said() -> None:
+    with bucket(204, b"", lambda part: None) as url:
+        pass
+    with pytest.raises(AwsError, match="127"):
+        Relay(url).send(BufferedReader(Endless()), 10, "multipart/form-data; boundary=x")
+
+
+def test_a_new_deployment_is_noticed_with_its_recipe(running: Running, tmp_path: Path) -> None:
+    lay_bundle(running, running.recipe)
+    now = [0.0]
+    desk = Desk(connect, clock=lambda: now[0])
+    path = tmp_path / "imgpipe.toml"
+    path.write_text("[presets.small]\nwidth = 10\n")
+    recipe = recipe_file.load(path)
+    lay_bundle(running, recipe, "1.zip")
+    given = {"BundleBucket": "bundles", "BundleKey": "1.zip", "RecipeHash": recipe.hash}
+    running.client("cloudformation").update_stack(
+        StackName="imgpipe",
+        UsePreviousTemplate=True,
+        Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in given.items()],
+    )
+    assert running.recipe.hash in desk.answer("GET", "/recipe", {}, "").body.decode()
+    now[0] += LOOK_SECONDS + 1
+    assert recipe.hash in desk.answer("GET", "/recipe", {}, "").body.decode()
+
+
+def test_expired_credentials_are_said_and_new_ones_taken_up(running: Running) -> None:
+    lay_bundle(running, running.recipe)
+    opened: list[Pipeline] = []
+
+    def reconnect() -> Pipeline:
+        opened.append(connect())
+        return opened[-1]
+
+    desk = Desk(reconnect)
+    expired = b'{"__type": "ExpiredTokenException", "message": "The security token has expired"}'
+    events = opened[0].session.client("dynamodb").meta.events
+    events.register("before-send.dynamodb.*", lambda request, **_: answer(request, 400, expired))
+    refused = desk.answer("GET", "/images", {}, "")
+    assert refused.status == 502
+    assert b'"code":"expired"' in refused.body
+    assert b"aws sso login" in refused.body
+    assert desk.answer("GET", "/images", {}, "").status == 200
+    assert len(opened) == 2
+
+
+def test_a_taken_port_and_a_missing_stack_are_said_before_anything_is_served(
+    running: Running,
+) -> None:
+    lay_bundle(running, running.recipe)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(UsageError, match=f"Port {port} cannot be had"):
+            Dashboard(connect, port)
+    with pytest.raises(NoStackError):
+        Dashboard(lambda: open_pipeline(Session(), "another"))
