@@ -17,7 +17,7 @@ from moto.sqs.models import Message, Queue, sqs_backends
 from moto_cases import REGION, answer, client
 
 from imgpipe.local.emulator.mapping import Mapping, failures
-from imgpipe.local.emulator.moto_queue import repair_queues
+from imgpipe.local.emulator.moto_repairs import repair_moto
 from imgpipe.local.emulator.server import serve
 
 ECHO = """
@@ -89,7 +89,7 @@ def until(done: Callable[[], bool]) -> None:
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    repair_queues()
+    repair_moto()
     server = serve(DomainDispatcherApplication(create_backend_app), 0)
     yield f"http://127.0.0.1:{server.port}"
     server.close()
@@ -282,7 +282,7 @@ def test_what_comes_again_is_what_the_answer_says(answer: object, again: str) ->
 
 
 def test_no_message_is_lost_while_others_are_deleted() -> None:
-    repair_queues()
+    repair_moto()
     backend = sqs_backends["123456789012"][REGION]
     queue: Queue = backend.create_queue(uuid.uuid4().hex, {})
     kept: list[str] = []

@@ -26,7 +26,7 @@ from imgpipe.local.emulator.function import Function
 from imgpipe.local.emulator.gateway import Gateway
 from imgpipe.local.emulator.log import Hear, Log
 from imgpipe.local.emulator.mapping import Mapping as EventSourceMapping
-from imgpipe.local.emulator.moto_queue import repair_queues
+from imgpipe.local.emulator.moto_repairs import repair_moto
 from imgpipe.local.emulator.ports import open_ports
 from imgpipe.local.emulator.server import HOST, Server, serve
 from imgpipe.local.emulator.stack import EmulatedStack
@@ -114,7 +114,7 @@ class Emulator:
         self._session = EmulatedSession(port)
         self._folder = Path(parts.enter_context(tempfile.TemporaryDirectory(prefix="imgpipe-")))
         self._stack = EmulatedStack(name, self.endpoint, self.api, self.options.timeout)
-        repair_queues()
+        repair_moto()
         moto = DomainDispatcherApplication(create_backend_app)
         front = Front(moto, _KEYS, _send)
         self._provision(moto, front)
