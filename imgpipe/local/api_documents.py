@@ -12,7 +12,7 @@ from imgpipe.core.recipe import Limits, Preset, Watermark
 from imgpipe.worker.api import LINK_SECONDS
 from imgpipe.worker.ports import Form, Record, Rendition
 from imgpipe.worker.problems import STATUS
-from imgpipe.worker.uploads import MEDIA_TYPES
+from imgpipe.worker.uploads import LARGEST, MEDIA_TYPES
 
 Id = Annotated[str, Meta(pattern="^[A-Za-z0-9_-]+$", description="base64url of the image's key, without padding")]
 Url = Annotated[
@@ -135,7 +135,7 @@ class Wanted(Struct, frozen=True, forbid_unknown_fields=True):
 
     name: Annotated[str, Meta(min_length=1, max_length=1024, description="its name, which the key will end with")]
     content_type: Annotated[str, Meta(extra_json_schema={"enum": sorted(MEDIA_TYPES)})]
-    size: Annotated[int, Meta(ge=1)]
+    size: Annotated[int, Meta(ge=1, le=LARGEST)]
     checksum: (
         Annotated[str, Meta(pattern="^[A-Za-z0-9+/]{43}=$", description="its SHA-256, in base64: S3 compares")] | None
     ) = None

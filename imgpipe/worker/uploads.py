@@ -13,6 +13,8 @@ from imgpipe.worker.problems import Problem
 
 MEDIA_TYPES: Final = frozenset({*(f"image/{format}" for format in Format), "image/apng", "image/heif"})
 """Nothing that a browser could run, as it runs SVG."""
+LARGEST: Final = 5 * 2**30
+"""Bytes of one POST ("Amazon S3 multipart upload limits")."""
 _LONGEST_NAME: Final = 100
 _SHA256: Final = re.compile("[A-Za-z0-9+/]{43}=")
 """In base64."""
@@ -35,10 +37,11 @@ def check(upload: Upload, limits: Limits) -> None:
         raise Problem("unsupported_format", detail, f"Upload one of {allowed}.")
     if upload.size == 0:
         raise Problem("empty", "The file has no bytes.", IMAGE_ERRORS["empty"])
-    if upload.size > limits.max_megabytes * 1e6:
-        detail = f"The file has {upload.size:,} bytes; the limit is {limits.max_megabytes * 1e6:,.0f}."
+    limit = min(limits.max_megabytes * 1e6, LARGEST)
+    if upload.size > limit:
+        detail = f"The file has {upload.size:,} bytes; the limit is {limit:,.0f}."
         raise Problem("too_many_bytes", detail, IMAGE_ERRORS["too_many_bytes"])
-    if upload.checksum and not _SHA256.fullmatch(upload.checksum):
+    if upload.checksum is not None and not _SHA256.fullmatch(upload.checksum):
         remedy = "Send the file's 32 bytes of SHA-256 in base64, or none."
         raise Problem("bad_request", f"The checksum {upload.checksum!r} is no SHA-256.", remedy)
 

@@ -122,6 +122,7 @@ def test_a_checksum_is_pinned_too(api: Api) -> None:
         ({"name": None}, "bad_request"),
         ({"key": "mine.jpg"}, "bad_request"),
         ({"checksum": "short"}, "bad_request"),
+        ({"checksum": ""}, "bad_request"),
     ],
 )
 def test_an_upload_that_may_not_be_is_refused(api: Api, change: dict[str, Any], code: str) -> None:

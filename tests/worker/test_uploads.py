@@ -64,6 +64,12 @@ def test_the_recipes_limit_is_the_uploads() -> None:
         assert (caught.value.status, caught.value.document["code"]) == (status, code)
 
 
+def test_nothing_is_offered_that_s3_takes_no_post_of() -> None:
+    check(Upload("a.tif", "image/tiff", 5 * 2**30), Limits(max_megabytes=1e6))
+    with pytest.raises(Problem, match="limit is 5,368,709,120"):
+        check(Upload("a.tif", "image/tiff", 5 * 2**30 + 1), Limits(max_megabytes=1e6))
+
+
 def test_what_is_refused_is_told_in_bytes_and_plain_words() -> None:
     with pytest.raises(Problem) as caught:
         check(Upload("a.jpg", "image/jpeg", 10**25), Limits(max_megabytes=60))
