@@ -2,7 +2,6 @@
 
 import json
 import socket
-import sys
 import threading
 import time
 import uuid
@@ -13,7 +12,6 @@ from typing import Any
 import pytest
 from function_case import SECONDS, Logged
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from moto.sqs.models import Message, Queue, sqs_backends
 from moto_cases import REGION, answer, client
 
 from imgpipe.local.emulator.mapping import Mapping, failures
@@ -279,35 +277,3 @@ def test_a_closed_mapping_takes_nothing(make: Make) -> None:
 )
 def test_what_comes_again_is_what_the_answer_says(answer: object, again: str) -> None:
     assert failures(answer, {"a", "b"}) == set(again)
-
-
-def test_no_message_is_lost_while_others_are_deleted() -> None:
-    repair_moto()
-    backend = sqs_backends["123456789012"][REGION]
-    queue: Queue = backend.create_queue(uuid.uuid4().hex, {})
-    kept: list[str] = []
-
-    def send_and_delete(number: int) -> None:
-        for turn in range(150):
-            for body in ("keep", "delete"):
-                name = f"{number}-{turn}-{body}"
-                message = Message(name, body)
-                message.mark_sent()
-                message.mark_received()
-                queue.add_message(message)
-                if body == "keep":
-                    kept.append(name)
-                else:
-                    queue.delete_message(str(message.receipt_handle))
-
-    switch = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        threads = [threading.Thread(target=send_and_delete, args=(number,)) for number in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(switch)
-    assert sorted(message.id for message in queue.messages) == sorted(kept)
