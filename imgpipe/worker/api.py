@@ -101,7 +101,7 @@ def offer_upload(request: Request, ports: Ports) -> Answer:
         raise Problem("bad_request", f"The body cannot be read: {error}.", remedy) from None
     check(upload, ports.recipe.limits)
     key = new_key(upload.name)
-    form = ports.uploads.form(key, upload.content_type, upload.size, upload.checksum, UPLOAD_SECONDS)
+    form = ports.uploads.form(key, upload.content_type, int(upload.size), upload.checksum, UPLOAD_SECONDS)
     expires = rfc3339(time.time() + UPLOAD_SECONDS)
     return Answer(201, {"id": to_id(key), "key": key, "upload": msgspec.to_builtins(form), "expires": expires})
 

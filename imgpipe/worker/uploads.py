@@ -21,11 +21,14 @@ _SHA256: Final = re.compile("[A-Za-z0-9+/]{43}=")
 
 
 class Upload(Struct, frozen=True, forbid_unknown_fields=True):
-    """A file that somebody wants to upload: `size` in bytes, `checksum` its SHA-256 in base64."""
+    """A file that somebody wants to upload: `size` in bytes, `checksum` its SHA-256 in base64.
+
+    A whole number may be written as 5.0 too (JSON Schema, "integer").
+    """
 
     name: Annotated[str, Meta(min_length=1, max_length=1024)]
     content_type: str
-    size: Annotated[int, Meta(ge=0)]
+    size: Annotated[float, Meta(ge=0)]
     checksum: str | None = None
 
 
@@ -37,9 +40,11 @@ def check(upload: Upload, limits: Limits) -> None:
         raise Problem("unsupported_format", detail, f"Upload one of {allowed}.")
     if upload.size == 0:
         raise Problem("empty", "The file has no bytes.", IMAGE_ERRORS["empty"])
+    if upload.size % 1:
+        raise Problem("bad_request", f"The size {upload.size} is no number of bytes.", "Send a whole number.")
     limit = min(limits.max_megabytes * 1e6, LARGEST)
     if upload.size > limit:
-        detail = f"The file has {upload.size:,} bytes; the limit is {limit:,.0f}."
+        detail = f"The file has {upload.size:,.0f} bytes; the limit is {limit:,.0f}."
         raise Problem("too_many_bytes", detail, IMAGE_ERRORS["too_many_bytes"])
     if upload.checksum is not None and not _SHA256.fullmatch(upload.checksum):
         remedy = "Send the file's 32 bytes of SHA-256 in base64, or none."

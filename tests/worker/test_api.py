@@ -118,6 +118,7 @@ def test_a_checksum_is_pinned_too(api: Api) -> None:
         ({"size": 0}, "empty"),
         ({"size": -1}, "bad_request"),
         ({"size": "1"}, "bad_request"),
+        ({"size": 1.5}, "bad_request"),
         ({"name": ""}, "bad_request"),
         ({"name": None}, "bad_request"),
         ({"key": "mine.jpg"}, "bad_request"),
@@ -132,6 +133,12 @@ def test_an_upload_that_may_not_be_is_refused(api: Api, change: dict[str, Any], 
 @pytest.mark.parametrize("body", [None, "", "{", "[]", "\u00ff"])
 def test_a_body_that_is_none_is_refused(api: Api, body: str | None) -> None:
     assert json.loads(api.answer("POST", "/images", body)["body"])["code"] == "bad_request"
+
+
+def test_a_whole_number_of_bytes_may_have_a_point(api: Api) -> None:
+    _, offer = api.ask("POST", "/images", UPLOAD | {"size": 1234.0})
+    policy = json.loads(base64.b64decode(offer["upload"]["fields"]["policy"]))
+    assert ["content-length-range", 1234, 1234] in policy["conditions"]
 
 
 def test_a_body_in_base64_is_read(api: Api) -> None:
