@@ -20,9 +20,7 @@ def delete(
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the renditions are gone too.")] = False,
     timeout: Annotated[
         int | None,
-        typer.Option(
-            metavar="SPAN", parser=span, show_default=False, help="With --wait: wait no longer than this; else 10m."
-        ),
+        typer.Option(metavar="SPAN", parser=span, show_default="10m", help="With --wait: no longer than this."),
     ] = None,
     stack: StackName = STACK,
     profile: Profile = None,
@@ -46,7 +44,7 @@ def delete(
     from imgpipe.cli.question import agreed
     from imgpipe.remote.objects import objects
     from imgpipe.remote.pipeline import open_pipeline
-    from imgpipe.remote.removal import known, missing, remove
+    from imgpipe.remote.removal import missing, remove
     from imgpipe.remote.source_keys import source_key
     from imgpipe.remote.waiting import Awaited
     from imgpipe.remote.waiting import wait as wait_for
@@ -76,8 +74,8 @@ def delete(
             for result in remove(pipeline, there):
                 screen.add(result)
             if wait:
-                awaited = (Awaited(key, gone=True) for key in known(pipeline, screen.removed))
-                for outcome in wait_for(pipeline, awaited, timeout or TIMEOUT):
+                awaited = (Awaited(key, gone=True) for key in screen.removed)
+                for outcome in wait_for(pipeline, awaited, TIMEOUT if timeout is None else timeout):
                     screen.settled(outcome)
             return screen.end()
         except KeyboardInterrupt:

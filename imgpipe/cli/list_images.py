@@ -19,6 +19,13 @@ HEAD = f"{'Updated (UTC)':<16}  {'Status':<7}  {'Source':>9}  {'Made':>9}  Key"
 COLOURS = {"done": "green", "failed": "red", "deleted": "dim"}
 
 
+def rows(text: str) -> int:
+    """The number that `--limit` names."""
+    if not text.isascii() or not text.isdigit():
+        raise typer.BadParameter(f"{text!r} is no whole number, as 100, or 0 for all.")
+    return int(text)
+
+
 def list_images(
     prefix: Annotated[
         str | None, typer.Option(metavar="TEXT", show_default=False, help="Only images whose key begins so.")
@@ -36,7 +43,10 @@ def list_images(
             help="Only what was settled since: 10m, 2h, 1d ago, or a time as 2026-11-22T10:00Z.",
         ),
     ] = None,
-    limit: Annotated[int, typer.Option(metavar="N", min=0, help="At most so many; 0 is all.")] = ROWS,
+    limit: Annotated[
+        int | None,
+        typer.Option(metavar="N", parser=rows, show_default=str(ROWS), help="At most so many; 0 is all."),
+    ] = None,
     stack: StackName = STACK,
     profile: Profile = None,
     region: Region = None,
@@ -61,10 +71,11 @@ def list_images(
     from imgpipe.remote.pipeline import open_pipeline
 
     pipeline = open_pipeline(session(profile, region, endpoint_url, local), stack)
+    wanted = ROWS if limit is None else limit
     # One more than is shown tells whether there are more.
-    records = newest(pipeline.catalog, limit + 1 if limit else None, since=since, prefix=prefix, status=status)
+    records = newest(pipeline.catalog, wanted + 1 if wanted else None, since=since, prefix=prefix, status=status)
     count = 0
-    for record in islice(records, limit or None):
+    for record in islice(records, wanted or None):
         if json:
             import msgspec
 

@@ -36,8 +36,8 @@ def show(
         typer.Option(
             metavar="SPAN",
             parser=expiry,
-            show_default=False,
-            help="How long the links work, at most 7d; else 1h. Never longer than the credentials that sign them.",
+            show_default="1h",
+            help="How long the links work, at most 7d, and never longer than the credentials that sign them.",
         ),
     ] = None,
     stack: StackName = STACK,

@@ -11,7 +11,6 @@ from typing import Final
 from botocore.exceptions import ClientError
 from msgspec import Struct
 
-from imgpipe.adapters import dynamodb
 from imgpipe.adapters.s3 import NOT_IN_XML
 from imgpipe.errors import ImgpipeError
 from imgpipe.remote.failed import Failed, failed
@@ -80,12 +79,3 @@ def _delete(pipeline: Pipeline, keys: Sequence[str]) -> dict[str, ClientError]:
             Bucket=pipeline.source_bucket, Delete={"Objects": [{"Key": key} for key in keys], "Quiet": True}
         )
     return {error["Key"]: ClientError({"Error": error}, "DeleteObject") for error in answer.get("Errors", ())}
-
-
-def known(pipeline: Pipeline, keys: Iterable[str]) -> Iterator[str]:
-    """Those of `keys` that a worker has looked at, in no order: nothing was made of the others. Raises AwsError."""
-    rest = iter(keys)
-    while batch := list(islice(rest, dynamodb.BATCH)):
-        with aws_errors():
-            found = pipeline.catalog.records(batch)
-        yield from found
