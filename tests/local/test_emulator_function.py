@@ -27,6 +27,8 @@ ENDS = """
         print("began")
         match event:
             case "hang": time.sleep(1000)
+            case "babble":
+                while True: os.write(1, b"babble and no end\\n" * 3000)
             case "exit": sys.exit(3)
             case "leave": os._exit(0)
             case "crash": os.kill(os.getpid(), signal.SIGSEGV)
@@ -128,6 +130,7 @@ def test_what_it_says_is_logged_before_its_answer_is_there(make: Make) -> None:
     ("event", "kind", "error_type", "message", "status"),
     [
         ("hang", "timeout", "Sandbox.Timedout", "Task timed out after 1.00 seconds", "timeout"),
+        ("babble", "timeout", "Sandbox.Timedout", "Task timed out after 1.00 seconds", "timeout"),
         ("exit", "died", "Runtime.ExitError", "Runtime exited with error: exit status 3", "failure"),
         ("leave", "died", "Runtime.ExitError", "Runtime exited without providing a reason", "failure"),
         ("crash", "died", "Runtime.ExitError", "signal: segmentation fault", "failure"),
@@ -148,6 +151,7 @@ def test_an_invocation_that_goes_wrong_is_told_in_lambdas_words(
     assert message in raised.value.message
     said = function.said()
     assert said[0] == "began"
+    assert len(said) <= 10_001
     report = json.loads(said[-1])
     assert (report["type"], report["record"]["status"]) == ("platform.report", status)
     assert (function() == before) is (kind == "raised")

@@ -27,6 +27,12 @@ INIT_SECONDS: Final = 60.0
 """In which the handler must have been imported. Lambda allows 10, of a machine that does nothing else."""
 _KILLED: Final = 0.5
 """Seconds in which a killed process must have ended. What a dead network disk keeps from it is left behind."""
+_PIECE: Final = 1 << 16
+"""Bytes that are read at once, and that an unfinished line may have."""
+_READS: Final = 16
+"""After which the clock is looked at again: more than a pipe holds, and no handler can print so fast as to go on."""
+_LINES: Final = 10_000
+"""Of one invocation. What it prints beyond is dropped."""
 _PROGRAM: Final = "import sys; sys.path[:] = {path}; from imgpipe.local.emulator.runtime import main; main({fd}, {arn})"
 _OURS: Final = ("PATH", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 """Of this process's variables: what Python itself may need. Another's proxy or profile would lead elsewhere."""
@@ -174,13 +180,19 @@ class Environment:
 
     def _read(self) -> None:
         """Take what the child has printed so far."""
-        with suppress(BlockingIOError):
-            while self._output is not None:
-                data = os.read(self._output, 1 << 16)
-                if not data:
-                    self._output = None
-                *lines, self._rest = (self._rest + data).split(b"\n")
-                self._lines += [line.decode(errors="replace") for line in lines]
+        for _ in range(_READS):
+            if self._output is None:
+                return
+            try:
+                data = os.read(self._output, _PIECE)
+            except BlockingIOError:
+                return
+            if not data:
+                self._output = None
+            *lines, rest = (self._rest + data).split(b"\n")
+            self._rest = rest[:_PIECE]
+            self._lines += [line.decode(errors="replace") for line in lines]
+            del self._lines[_LINES:]
 
 
 def _ours() -> dict[str, str]:

@@ -124,6 +124,8 @@ def _begin_log() -> JsonLog:
     writer.setFormatter(formatter)
     logging.getLogger().addHandler(writer)
     logging.getLogger().setLevel(os.environ["AWS_LAMBDA_LOG_LEVEL"])
+    # Its news, that there is an endpoint, is the emulator's own doing.
+    logging.getLogger("botocore.configprovider").setLevel(logging.WARNING)
     return formatter
 
 
