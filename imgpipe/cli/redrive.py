@@ -65,3 +65,6 @@ def redrive(
             return screen.end("sent")
     except KeyboardInterrupt:
         return screen.end_interrupted()
+    except Exception:
+        screen.end_early("failed")
+        raise

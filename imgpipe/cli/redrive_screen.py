@@ -19,6 +19,7 @@ from imgpipe.remote.pipeline import Pipeline
 from imgpipe.remote.reasons import reasons
 from imgpipe.worker.ports import Record, rfc3339
 
+INTERRUPTED: Final = 130
 ROWS: Final = 20
 """So many messages are shown to a person; `--json` tells all."""
 BODY: Final = 60
@@ -64,12 +65,11 @@ class Screen:
             return {}
 
     def _print(self, letter: Letter, known: Mapping[str, Record], why: str | None) -> None:
-        age = span(int(max(time.time() - letter.sent, 0)))
-        tried = f"  tried {counted(letter.attempts, 'time')}, sent {age} ago"
-        head = Text(_name(letter), "red")
         paper = console.results()
-        console.lay_out(paper, Text.assemble(head, (tried, "dim")))
-        for line in (why, *(_known(known.get(key)) for key in (letter.keys or ())[:1])):
+        console.lay_out(paper, Text(_name(letter), "red"))
+        age = span(int(max(time.time() - letter.sent, 0)))
+        about = (_known(known.get(key), letter) for key in (letter.keys or ())[:1])
+        for line in (f"Tried {counted(letter.attempts, 'time')}, first sent {age} ago.", why, *about):
             if line:
                 console.lay_out(paper, Padding(printable(line), (0, 0, 0, 4), expand=False))
 
@@ -96,27 +96,31 @@ class Screen:
 
     def end(self, status: str) -> int:
         """Say how it ended, and return the exit code."""
-        self._bar.close()
-        if self._json:
-            print_line({"type": "summary", "status": status, "parked": self._parked, "sent": self._sent})
-            return 0
+        self.end_early(status)
+        if not self._json:
+            self._say_end(status)
+        return 1 if status == "cancelled" else 0
+
+    def _say_end(self, status: str) -> None:
         if not self._parked:
-            words = "Nothing is parked." if not self._looked else "No message is about that image."
-            self._talk.print(words)
+            self._talk.print("No message is about that image." if self._looked else "Nothing is parked.")
         elif status == "sent":
             tail = self._pipeline.session.command("tail", self._pipeline.stack.name)
             self._talk.print(f"Sent {counted(self._sent, 'message')} back. See what becomes of them with: {tail}")
         elif status == "cancelled":
             self._talk.print("Nothing was sent.")
-        return 0
 
     def end_interrupted(self) -> int:
-        """Say how far it came."""
+        """Say how far it came, and return the exit code."""
+        self.end_early("interrupted")
+        self._talk.print(f"Interrupted: {counted(self._sent, 'message')} sent. Run the same command again.")
+        return INTERRUPTED
+
+    def end_early(self, status: str) -> None:
+        """Take the bar away and tell a program; a person is told elsewhere."""
         self._bar.close()
         if self._json:
-            print_line({"type": "summary", "status": "interrupted", "parked": self._parked, "sent": self._sent})
-        self._talk.print(f"Interrupted: {counted(self._sent, 'message')} sent. Run the same command again.")
-        return 130
+            print_line({"type": "summary", "status": status, "parked": self._parked, "sent": self._sent})
 
 
 def _name(letter: Letter) -> str:
@@ -129,14 +133,15 @@ def _name(letter: Letter) -> str:
     return printable(letter.keys[0]) + more
 
 
-def _known(record: Record | None) -> str:
+def _known(record: Record | None, letter: Letter) -> str:
     """What the catalog says of an image whose message is parked."""
+    if record is None:
+        return "The image was never made."
+    when = "since" if record.updated > rfc3339(letter.sent) else "before"
     match record:
-        case None:
-            return "Never made."
-        case Record(status="done"):
-            return f"Made since or before: done at {record.updated}."
         case Record(error=error) if error:
-            return f"Failed at {record.updated}: {error.message}"
+            return f"The image failed {when}, at {record.updated}: {error.message}"
+        case Record(status="processing"):
+            return f"A worker began it at {record.updated}."
         case _:
-            return f"Its record: {record.status} at {record.updated}."
+            return f"The image was {record.status} {when}, at {record.updated}."

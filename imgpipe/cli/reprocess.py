@@ -103,7 +103,10 @@ def reprocess(
                 screen.show(event, plan.wanted)
             return screen.end(plan, "made" if wait else "sent")
         except KeyboardInterrupt:
-            return screen.end_interrupted(plan)
+            return screen.end_interrupted(plan, forced="all" in wishes)
+        except Exception:
+            screen.end_early(plan, "failed")
+            raise
 
 
 def sources(pipeline: "Pipeline", keys: list[str] | None, prefix: str | None) -> "Iterable[Source]":

@@ -26,6 +26,8 @@ from imgpipe.remote.staleness import State
 from imgpipe.remote.waiting import Outcome
 
 INTERRUPTED: Final = 130
+EVERY: Final = 25
+"""Objects between two changes of the bar: there may be millions."""
 STATES: Final[dict[State, str]] = {
     "new": "Never made",
     "changed": "Overwritten",
@@ -55,7 +57,9 @@ class Screen:
 
     def show_look(self, plan: Plan, found: Found) -> None:
         """Show one object more."""
-        self._bar.show_look(f"{plan.states.total():,} looked at, {plan.wanted:,} to make")
+        looked = plan.states.total()
+        if looked % EVERY == 0:
+            self._bar.show_look(f"{looked:,} looked at, {plan.wanted:,} to make")
         if self._dry_run and self._json and found.wanted:
             print_line({"type": "would", "key": found.key, "action": "make", "state": found.state})
 
@@ -77,11 +81,14 @@ class Screen:
             if count := plan.states[state]:
                 yield label, f"{count:,}"
         if not plan.wanted:
-            yield "To make", "nothing"
+            yield "To make", "nothing; what failed, with --failed" if plan.states["failed"] else "nothing"
             return
         yield "To make", f"{counted(plan.wanted, 'image')}, {size(plan.bytes)}"
         at_once = workers(self._pipeline)
-        yield "Time", f"about {span(round(plan.wanted * rate.milliseconds / 1000 / at_once))}, {at_once} at once"
+        yield (
+            "Time",
+            f"about {span(max(round(plan.wanted * rate.milliseconds / 1000 / at_once), 1))}, {at_once} at once",
+        )
         if self._dollars is not None:
             cents = "less than $0.01" if self._dollars < 0.01 else f"about ${self._dollars:,.2f}"
             yield "Cost", f"{cents} at {prices.REGION}'s list prices of {prices.DATE}"
@@ -112,29 +119,35 @@ class Screen:
 
     def end(self, plan: Plan, status: str) -> int:
         """Say how it ended, and return the exit code."""
-        self._bar.close()
-        if self._json:
-            self._print_summary(plan, status)
-        elif status == "cancelled":
+        self.end_early(plan, status)
+        if not self._json:
+            self._say_end(status)
+        return 1 if status == "cancelled" or self._ended["failed"] or self._ended["timeout"] else 0
+
+    def _say_end(self, status: str) -> None:
+        images = counted(self._sent, "image")
+        if status == "cancelled":
             self._talk.print("Nothing was sent.")
         elif status == "sent":
             tail = self._pipeline.session.command("tail", self._pipeline.stack.name)
-            self._talk.print(f"Sent {counted(self._sent, 'image')}. See what becomes of them with: {tail}")
+            self._talk.print(f"Sent {images}. See what becomes of them with: {tail}")
         elif status == "made":
             ended = ", ".join(f"{count:,} {how}" for how, count in sorted(self._ended.items()))
-            self._talk.print(f"{counted(self._sent, 'image')}: {ended}")
-        return 1 if status == "cancelled" or self._ended["failed"] or self._ended["timeout"] else 0
+            self._talk.print(f"{images}: {ended}")
 
-    def end_interrupted(self, plan: Plan) -> int:
-        """Say how far it came, and return the exit code."""
-        self._bar.close()
-        if self._json:
-            self._print_summary(plan, "interrupted")
+    def end_interrupted(self, plan: Plan, *, forced: bool) -> int:
+        """Say how far it came, and return the exit code; `forced` where what is up to date was asked for, too."""
+        self.end_early(plan, "interrupted")
         sent = f"{self._sent:,} of {counted(plan.wanted, 'image')}"
-        self._talk.print(f"Interrupted: {sent} sent. The same command finds what is left.")
+        again = "begins anew" if forced else "finds what is left"
+        self._talk.print(f"Interrupted: {sent} sent. The same command {again}.")
         return INTERRUPTED
 
-    def _print_summary(self, plan: Plan, status: str) -> None:
+    def end_early(self, plan: Plan, status: str) -> None:
+        """Take the bar away and tell a program; a person is told elsewhere."""
+        self._bar.close()
+        if not self._json:
+            return
         print_line(
             {
                 "type": "summary",

@@ -66,6 +66,9 @@ def verify(
                 screen.show(verdict)
     except KeyboardInterrupt:
         return screen.end_interrupted()
+    except Exception:
+        screen.end_early("failed")
+        raise
     return screen.end()
 
 

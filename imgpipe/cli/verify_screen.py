@@ -60,17 +60,21 @@ class Screen:
         if self._json:
             print_line(msgspec.to_builtins(verdict))
             return
+        if self._status:
+            self._status.stop()
         word = Text(f"{verdict.verdict:<9}", STYLES[verdict.verdict])
         console.lay_out(self._paper, Text.assemble(word, "  ", printable(verdict.key)))
         for line in filter(None, (verdict.message, *map(_words, verdict.renditions))):
             console.lay_out(self._paper, Padding(printable(line), (0, 0, 0, 11), expand=False))
         self._paper.file.flush()
+        if self._status:
+            self._status.update(f"Rendering; {counted(self._counts.total(), 'image')} looked at")
+            self._status.start()
 
     def end(self) -> int:
         """Say what was found of all, and return the exit code."""
-        if self._json:
-            self._print_summary()
-        else:
+        self.end_early("verified")
+        if not self._json:
             told = ", ".join(f"{count:,} {word}" for word in STYLES if (count := self._counts[word]))
             images = counted(self._counts.total(), "image")
             self._talk.print(f"{images}: {told}" if told else "There is no image to verify.")
@@ -84,13 +88,15 @@ class Screen:
 
     def end_interrupted(self) -> int:
         """Say how far it came, and return the exit code."""
-        if self._json:
-            self._print_summary()
+        self.end_early("interrupted")
         self._talk.print(f"Interrupted: {counted(self._counts.total(), 'image')} looked at.")
         return INTERRUPTED
 
-    def _print_summary(self) -> None:
-        print_line({"type": "summary", **{word: self._counts[word] for word in STYLES}, "builds": self._builds})
+    def end_early(self, status: str) -> None:
+        """Tell a program; a person is told elsewhere."""
+        if self._json:
+            counts: dict[str, int] = {word: self._counts[word] for word in STYLES}
+            print_line({"type": "summary", "status": status, **counts, "builds": self._builds})
 
 
 def _words(compared: Compared) -> str:

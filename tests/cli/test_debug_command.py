@@ -36,18 +36,16 @@ def test_a_person_sees_what_was_made_here_and_where_the_stack_differs(
     assert [line.split() for line in shown.splitlines() if "status" in line] == [["status", "failed", "done"]]
 
 
-def test_a_program_gets_one_document(running: Running, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_program_gets_one_document_and_an_image_that_is_not_there_is_an_error(
+    running: Running, capsys: pytest.CaptureFixture[str]
+) -> None:
     store_bundle(running, running.recipe)
     running.put("a.jpg", jpeg(), told=False)
     assert run(["debug", f"s3://{running.pipeline.source_bucket}/a.jpg", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["here"]["status"] == "done"
     assert (told["stack"], told["differences"], told["files"]) == (None, [], {})
-
-
-def test_an_image_that_is_not_there_is_said(running: Running, capsys: pytest.CaptureFixture[str]) -> None:
-    store_bundle(running, running.recipe)
-    assert run(["debug", "a.jpg"]) == 1
+    assert run(["debug", "b.jpg"]) == 1
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert "There is no image a.jpg." in shown.err
+    assert "There is no image b.jpg." in shown.err

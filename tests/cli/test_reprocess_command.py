@@ -11,6 +11,8 @@ from PIL import Image
 from running_stack import Running
 
 from imgpipe.cli import run
+from imgpipe.errors import AwsError
+from imgpipe.remote.session import Session
 
 
 def jpeg() -> bytes:
@@ -41,8 +43,8 @@ def documents(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
-def test_a_person_sees_what_would_be_made_and_nothing_is_sent(
-    running: Running, capsys: pytest.CaptureFixture[str]
+def test_a_person_sees_what_would_be_made_and_what_it_costs_and_nothing_is_sent(
+    running: Running, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     running.put("a.jpg", jpeg(), told=False)
     running.put("a.txt", b"text", told=False)
@@ -51,6 +53,10 @@ def test_a_person_sees_what_would_be_made_and_nothing_is_sent(
     assert [line.split() for line in shown.splitlines()[:2]] == [["Never", "made", "1"], ["No", "image", "1"]]
     assert "To make" in shown
     assert "none was made here yet" in shown
+    assert "Cost" not in shown
+    monkeypatch.setattr(Session, "endpoint", "https://cloudformation.eu-central-1.amazonaws.com")
+    assert run(["reprocess", "--dry-run"]) == 0
+    assert "less than $0.01 at us-east-1's list prices" in capsys.readouterr().out
     assert running.work() == []
 
 
@@ -64,7 +70,11 @@ def test_a_program_gets_a_line_for_each_and_a_summary(running: Running, capsys: 
     assert (summary["type"], summary["status"], summary["wanted"], summary["sent"]) == ("summary", "looked", 2, 0)
 
 
-def test_without_a_terminal_it_needs_yes_and_does_nothing(running: Running, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_terminal_it_needs_yes_where_there_is_something_to_do(
+    running: Running, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["reprocess"]) == 0
+    assert "nothing" in capsys.readouterr().err
     running.put("a.jpg", jpeg(), told=False)
     assert run(["reprocess"]) == 2
     shown = capsys.readouterr()
@@ -90,11 +100,6 @@ def test_waiting_prints_what_became_of_each_image_and_fails_with_one(
     assert "1 image: 1 done" in shown.err
 
 
-def test_nothing_to_do_asks_nothing(running: Running, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["reprocess"]) == 0
-    assert "nothing" in capsys.readouterr().err
-
-
 def test_a_key_that_is_not_there_is_said_and_nothing_is_sent(
     running: Running, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -103,3 +108,25 @@ def test_a_key_that_is_not_there_is_said_and_nothing_is_sent(
     assert "no image b.jpg" in capsys.readouterr().err
     assert running.work() == []
     assert run(["reprocess", "a.jpg", "--prefix", "a"]) == 2
+
+
+def test_what_has_no_result_in_time_is_a_failure(running: Running, capsys: pytest.CaptureFixture[str]) -> None:
+    running.put("a.jpg", jpeg(), told=False)
+    assert run(["reprocess", "--yes", "--wait", "--timeout", "1s"]) == 1
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "a.jpg has no result yet. No worker has looked at it yet" in shown.err
+
+
+def test_a_program_gets_a_summary_also_where_aws_refuses(
+    running: Running, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    running.put("a.jpg", jpeg(), told=False)
+
+    def refuse(*_: object) -> None:
+        raise AwsError("denied", "AWS refused sqs:SendMessage.", "Have it allowed.")
+
+    monkeypatch.setattr("imgpipe.remote.queue.send", refuse)
+    assert run(["reprocess", "--yes", "--json"]) == 3
+    (summary,) = documents(capsys)
+    assert (summary["type"], summary["status"], summary["sent"]) == ("summary", "failed", 0)

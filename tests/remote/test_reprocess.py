@@ -125,6 +125,25 @@ def test_named_images_are_made_again_and_missing_ones_are_told(running: Running)
     assert made["notes"].status == "failed"
 
 
+def test_what_cannot_be_read_to_see_whether_it_is_an_image_is_left_alone(running: Running) -> None:
+    for key in ("archived", "gone"):
+        running.put(key, jpeg(), told=False)
+    listed = list(sources(running.pipeline))
+    running.client("s3").delete_object(Bucket=running.pipeline.source_bucket, Key="gone")
+
+    def refuse(params: dict[str, Any], **_: object) -> None:
+        if params["url_path"].endswith("archived"):
+            answer = {"Error": {"Code": "InvalidObjectState"}, "ResponseMetadata": {"HTTPStatusCode": 403}}
+            raise ClientError(answer, "GetObject")
+
+    running.pipeline.session.client("s3").meta.events.register("before-call.s3.GetObject", refuse)
+    found = look(running.pipeline, listed, ["all"], running.recipe.hash)
+    assert {it.key: (it.state, it.wanted) for it in found} == {
+        "archived": ("archived", False),
+        "gone": ("other", False),
+    }
+
+
 def test_a_plan_gives_back_what_it_was_given_and_is_wanted() -> None:
     given = [Found(f"{number}\n\x00é.jpg", "new", 5, number % 2 == 0, "2026") for number in range(5)]
     with Plan() as plan:
@@ -135,6 +154,7 @@ def test_a_plan_gives_back_what_it_was_given_and_is_wanted() -> None:
 
 
 def test_the_queue_never_holds_more_than_its_workers_do_in_seconds(running: Running) -> None:
+    running.pipeline.stack.parameters["MaxConcurrency"] = "2"
     limit = bound(running.pipeline)
     depths: list[int] = []
     for _ in range(7):
@@ -142,10 +162,10 @@ def test_the_queue_never_holds_more_than_its_workers_do_in_seconds(running: Runn
 
     def work(_: float) -> None:
         depths.append(queued(running))
-        for _ in range(23):
+        for _ in range(9):
             take(running)
 
-    found = [Found(f"{number}.jpg", "new", 1, True, "") for number in range(200)]
+    found = [Found(f"{number}.jpg", "new", 1, True, "") for number in range(50)]
     bodies: list[str] = []
 
     def push(portion: list[Found]) -> None:
@@ -154,10 +174,10 @@ def test_the_queue_never_holds_more_than_its_workers_do_in_seconds(running: Runn
 
     paces = list(paced(running.pipeline, found, push, PATIENCE, work))
     assert bodies == [it.key for it in found]
-    assert limit == 50
+    assert limit == 20
     assert max(depths) == limit
     assert paces[0] == (limit - 7, limit)
-    assert paces[-1].sent == 200
+    assert paces[-1].sent == 50
 
 
 def test_throttled_looks_at_the_queue_are_waited_for_and_refusals_are_not(running: Running) -> None:
@@ -177,7 +197,7 @@ def test_throttled_looks_at_the_queue_are_waited_for_and_refusals_are_not(runnin
         list(paced(running.pipeline, ["x"], lambda _: None, PATIENCE, waits.append))
 
 
-def test_what_sqs_did_not_take_of_a_batch_is_sent_again(running: Running) -> None:
+def test_what_sqs_did_not_take_is_sent_again_and_what_it_refuses_for_good_is_an_error(running: Running) -> None:
     events = running.pipeline.session.client("sqs").meta.events
     refused: list[str] = []
 
@@ -202,14 +222,8 @@ def test_what_sqs_did_not_take_of_a_batch_is_sent_again(running: Running) -> Non
     while message := take(running):
         taken.append(message)
     assert sorted(taken) == sorted(bodies)
-
-
-def test_a_message_that_sqs_refuses_for_good_is_an_error(running: Running) -> None:
-    events = running.pipeline.session.client("sqs").meta.events
     refusal = {"Id": "0", "SenderFault": True, "Code": "InvalidMessageContents", "Message": "No such character."}
-    events.register(
-        "after-call.sqs.SendMessageBatch", lambda parsed, **_: parsed.update(Failed=[refusal], Successful=[])
-    )
+    events.register("after-call.sqs.SendMessageBatch", lambda parsed, **_: parsed.update(Failed=[refusal]))
     with pytest.raises(StackError, match="No such character"):
         queue.send(running.pipeline.session, running.pipeline.queue_url, ["a"])
 
