@@ -1,15 +1,24 @@
-"""How the commands that follow a stack say that they cannot, for a while, and that they go on."""
+"""How the commands that follow a stack show what comes, and say that they cannot for a while, and that they go on."""
 
 from collections.abc import Callable
 from typing import Final
 
 from rich.console import Console
+from rich.text import Text
 
 from imgpipe.cli.console import printable
 from imgpipe.errors import AwsError
 from imgpipe.remote.patience import SIGNED_OUT
 
 _THEN: Final = {"throttled": "Going on more slowly.", "unavailable": "Going on more slowly."}
+
+
+def put(console: Console, text: Text) -> None:
+    """Print `text`, to be read at once, and once: rich begins anew with what Ctrl-C interrupted it in."""
+    with console.capture() as capture:
+        console.print(text, soft_wrap=True)
+    console.file.write(capture.get())
+    console.file.flush()
 
 
 def teller(console: Console) -> Callable[[AwsError | None], None]:

@@ -1,6 +1,6 @@
 """`imgpipe logs`: what the functions themselves say."""
 
-import sys
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
@@ -61,33 +61,30 @@ def logs(
     """
     from imgpipe.cli import console, lines
     from imgpipe.cli.console import counted
-    from imgpipe.cli.following import teller
+    from imgpipe.cli.following import put, teller
     from imgpipe.remote import logs as log
     from imgpipe.remote.pipeline import open_pipeline
 
-    here = session(profile, region, endpoint_url, local)
+    connect = partial(session, profile, region, endpoint_url, local)
+    here = connect()
     pipeline = open_pipeline(here, stack)
     functions = tuple(log.GROUPS) if function == "both" else (function,)
     reader = log.Logs(here, pipeline.stack, functions, here.now() - LOOK_BACK if since is None else since, filter)
     talk, paper = console.talk(), console.results()
     count = 0
-    told: log.Line
     try:
         if follow:
-            connect = lambda: session(profile, region, endpoint_url, local)  # noqa: E731
             found = log.follow(reader, connect, teller(talk), renewing=here.is_renewable)
             talk.print(f"Following the logs of the stack {stack} in {here.region} until Ctrl-C.", style="dim")
         else:
             found = log.so_far(reader)
         for told in found:
             if json:
+                count += 1
                 lines.print_line(document(told))
             elif words := line(told, paper.width, name=function == "both"):
-                paper.print(words, soft_wrap=True)
-                sys.stdout.flush()
-            else:
-                continue
-            count += 1
+                count += 1
+                put(paper, words)
     except KeyboardInterrupt:
         code = 130
     else:

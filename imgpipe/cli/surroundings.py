@@ -8,20 +8,34 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 STDOUT: Final = "stdout"
 """What an OSError of writing results names."""
 
 
-class _Results(io.FileIO):
+class _Results(io.BufferedWriter):
+    # Not the raw stream: a signal that came while it wrote would be raised before the buffer knew, and the same be
+    # written again.
+
     def write(self, data: Any, /) -> int:
-        try:
+        with _naming_stdout():
             return super().write(data)
-        except OSError as error:
-            error.filename = STDOUT
-            raise
+
+    def flush(self) -> None:
+        with _naming_stdout():
+            super().flush()
+
+
+@contextmanager
+def _naming_stdout() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        error.filename = STDOUT
+        raise
 
 
 class _Talk(io.FileIO):
@@ -36,11 +50,16 @@ def open_streams() -> None:
     """Let every stream be there and take any character. A closed one's number must not go to a file of the run."""
     if sys.stdin is None:
         sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115, PTH123
-    for name, stream, raw in (("stdout", sys.stdout, _Results), ("stderr", sys.stderr, _Talk)):
+    for name, stream in (("stdout", sys.stdout), ("stderr", sys.stderr)):
         if stream is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
             continue
-        file = io.BufferedWriter(raw(stream.fileno(), "w", closefd=False))
+        number = stream.fileno()
+        file = (
+            _Results(io.FileIO(number, "w", closefd=False))
+            if name == "stdout"
+            else io.BufferedWriter(_Talk(number, "w", closefd=False))
+        )
         # Read by its attributes, since an unbuffered one (PYTHONUNBUFFERED) is to stay prompt.
         at_once = bool(stream.line_buffering or getattr(stream, "write_through", False))
         setattr(sys, name, io.TextIOWrapper(file, stream.encoding, "backslashreplace", line_buffering=at_once))

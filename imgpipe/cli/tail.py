@@ -1,6 +1,5 @@
 """`imgpipe tail`: what becomes of images, as it happens."""
 
-import sys
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
@@ -100,6 +99,7 @@ class _Screen:
         import msgspec
 
         from imgpipe.cli import lines, record_lines
+        from imgpipe.cli.following import put
 
         for record in records:
             self._counts[record.status] += 1
@@ -107,8 +107,7 @@ class _Screen:
                 lines.print_line(msgspec.to_builtins(record.public()))
             else:
                 self._show_day(record)
-                self._paper.print(record_lines.line(record, self._paper.width), soft_wrap=True)
-        sys.stdout.flush()
+                put(self._paper, record_lines.line(record, self._paper.width))
 
     def _show_day(self, record: "Record") -> None:
         """Lines on a terminal tell the time alone."""

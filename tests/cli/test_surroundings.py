@@ -55,3 +55,37 @@ def test_a_character_that_an_encoding_lacks_is_written_as_an_escape(here: Path, 
         assert done.returncode == 0, done.stderr
         if encoding == "latin-1" and arguments == "recipe show":
             assert "\\u03a9" in done.stdout
+
+
+INTERRUPTED = """
+import signal, sys
+from imgpipe.cli import surroundings
+
+surroundings.open_streams()
+writing = False
+
+def interrupt(*_):
+    global writing
+    if writing:
+        writing = False
+        raise KeyboardInterrupt
+
+signal.signal(signal.SIGALRM, interrupt)
+signal.setitimer(signal.ITIMER_REAL, 1e-4, 1e-4)
+for number in range(20_000):
+    try:
+        writing = True
+        sys.stdout.write(f"{number}\\n")
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        pass
+    writing = False
+signal.setitimer(signal.ITIMER_REAL, 0)
+"""
+
+
+def test_what_is_written_when_a_signal_comes_is_not_written_again() -> None:
+    done = subprocess.run([PROGRAM[0], "-c", INTERRUPTED], capture_output=True, encoding="utf-8", timeout=60)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == len(set(lines)) > 15_000

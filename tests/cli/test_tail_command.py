@@ -187,8 +187,8 @@ PICTURES = {
     2.0 MB  → web 1600×1200 319 kB, thumb 400×400 21 kB,
       hero 2400×800 400 kB  68 ms
 19:00:00  failed   a/b\\x1b[31m.jpg  2.0 MB
-    It ends in the middle of the picture. Copy or upload
-    the image again: its end is missing.
+    It ends in the middle of the picture. Copy or upload the
+    image again: its end is missing.
 19:00:00  deleted  gone.jpg
 """,
     120: """
