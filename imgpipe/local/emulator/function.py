@@ -132,14 +132,14 @@ class Function:
         return environment
 
     def _give_back(self, environment: Environment, said: Sequence[str]) -> None:
-        lines = environment.said()
+        lines = environment.said() if environment.alive else environment.close()
         with self._lock:
             self._busy.remove(environment)
             closed = self._closed
             if environment.alive and environment.deployment is self._deployment and not closed:
                 self._idle.append(environment)
             else:
-                lines += environment.close()
+                environment.close()
         if (lines or said) and not closed:
             self._log([*lines, *said])
 
