@@ -135,7 +135,10 @@ def upload(
             concurrency=concurrency or CONCURRENCY,
         )
         events = upload_files(pipeline, choice, options, screen.meter)
-        return screen.show(with_results(pipeline, events, timeout or TIMEOUT, screen.say_outage) if wait else events)
+        if not wait:
+            return screen.show(events)
+        seconds = TIMEOUT if timeout is None else timeout
+        return screen.show(with_results(pipeline, events, seconds, screen.say_outage))
 
 
 def _refuse_both(options: Mapping[str, bool]) -> None:
