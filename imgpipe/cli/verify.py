@@ -37,8 +37,8 @@ def verify(
     """Check that the stack made of its images what this machine makes of them.
 
     Each is rendered here by the deployed recipe. The same builds of the libraries make the same bytes; where builds
-    differ, which and how far apart the pictures are is told, in decibels (PSNR). It exits with 1 where a rendition
-    differs by more than builds explain, is missing, or lies there unknown to any record.
+    differ, it tells which, and how far apart the pictures are: in decibels (PSNR), on the whole and where it is worst.
+    It exits with 1 where a rendition differs by more than builds explain, is missing, or is known to no record.
 
     Example:
 

@@ -103,6 +103,6 @@ def _words(compared: Compared) -> str:
     """What there is to say of a rendition that is not the same."""
     if compared.verdict == "same":
         return ""
-    apart = f"{compared.psnr:g} dB" if compared.psnr is not None else "the same pixels" if compared.largest == 0 else ""
+    apart = f"{compared.psnr:g} dB, at worst {compared.worst:g} dB" if compared.psnr is not None else ""
     name = compared.key or compared.preset
     return "  ".join(filter(None, (name, apart, compared.message)))

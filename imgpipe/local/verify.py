@@ -41,14 +41,14 @@ _WORST_FIRST: Final[tuple[Word, ...]] = ("different", "alike")
 
 
 class Compared(Struct, frozen=True):
-    """One rendition: `psnr` in decibels and `largest` difference in levels of 255 where pixels were compared, and what
-    is wrong with it, as a sentence."""
+    """One rendition: where pixels were compared and differ, their PSNR in decibels, `psnr` of all and `worst` of the
+    part where they are farthest apart; and what is wrong with it, as a sentence."""
 
     preset: str
     key: str
     verdict: Word
     psnr: float | None = None
-    largest: int | None = None
+    worst: float | None = None
     message: str = ""
 
 
@@ -175,8 +175,8 @@ def compare(there: Rendition, here: Rendition, data: bytes, stored: Stored | Non
     Other bytes are `explained` where builds differ."""
 
     def verdict(word: Word, message: str = "", apart: Distance | None = None) -> Compared:
-        psnr, largest = (apart.psnr, apart.largest) if apart else (None, None)
-        return Compared(there.preset, there.key, word, psnr, largest, message)
+        psnr, worst = (apart.psnr, apart.worst) if apart else (None, None)
+        return Compared(there.preset, there.key, word, psnr, worst, message)
 
     if stored is None:
         return verdict("different", "It is missing.")
@@ -190,8 +190,8 @@ def compare(there: Rendition, here: Rendition, data: bytes, stored: Stored | Non
         return verdict("different", f"It is no image of {size}, as the one made here.")
     if not explained:
         return verdict("different", "The same builds should have made the same bytes.", apart)
-    if apart.psnr is not None and apart.psnr < FLOOR:
-        return verdict("different", f"It is farther away than other builds explain ({FLOOR:g} dB).", apart)
+    if apart.worst is not None and apart.worst < FLOOR:
+        return verdict("different", "It is another picture than other builds explain.", apart)
     return verdict("alike", apart=apart)
 
 

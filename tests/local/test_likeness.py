@@ -9,7 +9,7 @@ from imgpipe.local.likeness import FLOOR, Distance, distance
 
 
 def photo() -> Image.Image:
-    gradient = Image.radial_gradient("L").resize((120, 90))
+    gradient = Image.radial_gradient("L").resize((480, 360))
     return Image.merge("RGB", (gradient, gradient.transpose(Image.Transpose.FLIP_LEFT_RIGHT), gradient))
 
 
@@ -20,39 +20,42 @@ def encoded(image: Image.Image, format: str, **how: object) -> bytes:
 
 
 def test_the_same_pixels_have_no_distance_whatever_their_bytes() -> None:
-    assert distance(encoded(photo(), "PNG", compress_level=1), encoded(photo(), "PNG")) == Distance(None, 0)
+    assert distance(encoded(photo(), "PNG", compress_level=1), encoded(photo(), "PNG")) == Distance(None, None)
 
 
-def test_another_quality_is_alike_and_another_picture_is_not() -> None:
-    near = distance(encoded(photo(), "JPEG", quality=82), encoded(photo(), "JPEG", quality=78))
+def test_another_effort_is_alike_and_a_mark_that_is_missing_in_a_corner_is_not() -> None:
+    near = distance(*(encoded(photo(), "WEBP", quality=80, method=method) for method in (0, 6)))
     marked = photo()
-    marked.paste("white", (70, 60, 110, 80))
+    marked.paste("black", (452, 340, 476, 350))
     far = distance(encoded(photo(), "JPEG"), encoded(marked, "JPEG"))
     assert near
     assert near.psnr
+    assert near.worst
     assert far
     assert far.psnr
-    assert far.psnr < FLOOR < near.psnr
-    assert far.largest > near.largest
+    assert far.worst
+    assert far.worst < FLOOR < near.worst < near.psnr
+    assert far.psnr > 30
 
 
 def test_levels_are_told_in_decibels() -> None:
-    flat = [Image.new("RGB", (8, 8), (level, 0, 0)) for level in (100, 110)]
+    flat = [Image.new("RGB", (64, 32)) for _ in range(2)]
+    flat[1].paste((10, 0, 0), (32, 0, 64, 32))
     apart = distance(*(encoded(image, "PNG") for image in flat))
-    # Mean square error of four bands: 100 / 4.
-    assert apart == Distance(34.2, 10)
+    # Mean square errors: 100 in the right half of one of four bands.
+    assert apart == Distance(37.2, 28.1)
 
 
 def test_colours_that_nobody_sees_do_not_count() -> None:
     clear = [Image.new("RGBA", (8, 8), (*colour, 0)) for colour in ((255, 0, 0), (0, 0, 255))]
-    assert distance(*(encoded(image, "PNG") for image in clear)) == Distance(None, 0)
+    assert distance(*(encoded(image, "PNG") for image in clear)) == Distance(None, None)
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        encoded(photo().resize((60, 45)), "PNG"),
-        encoded(photo(), "PNG", save_all=True, append_images=[Image.new("RGB", (120, 90))]),
+        encoded(photo().resize((240, 180)), "PNG"),
+        encoded(photo(), "PNG", save_all=True, append_images=[Image.new("RGB", (480, 360))]),
         encoded(photo(), "TIFF"),
         b"no image",
         encoded(photo(), "JPEG")[:200],
