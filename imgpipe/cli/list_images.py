@@ -66,7 +66,10 @@ def list_images(
         imgpipe list --status failed --since 1d
         imgpipe list --prefix holiday/ --limit 0 --json
     """
+    from rich.padding import Padding
+
     from imgpipe.cli import console, lines
+    from imgpipe.errors import IMAGE_ERRORS
     from imgpipe.remote.listing import newest
     from imgpipe.remote.pipeline import open_pipeline
 
@@ -85,6 +88,9 @@ def list_images(
             if not count:
                 paper.print(HEAD, style="bold")
             paper.print(row(record), soft_wrap=True)
+            if record.error:
+                for sentence in (record.error.message, IMAGE_ERRORS.get(record.error.code, "")):
+                    console.lay_out(paper, Padding(console.printable(sentence), (0, 0, 0, 4), expand=False))
         count += 1
     more = next(records, None) is not None
     if json:
@@ -97,20 +103,15 @@ def list_images(
 
 
 def row(record: "Record") -> "Text":
-    """A record as a line, the key last, where it may be as long as it is; below it, why it failed and what to do."""
+    """A record as a line, the key last, where it may be as long as it is."""
     from rich.text import Text
 
     from imgpipe.cli.console import printable, size
-    from imgpipe.errors import IMAGE_ERRORS
 
     source = size(record.bytes) if record.bytes is not None else ""
     made = size(sum(rendition.bytes for rendition in record.renditions)) if record.renditions else ""
-    text = Text.assemble(
+    return Text.assemble(
         f"{record.updated[:10]} {record.updated[11:16]}  ",
         (f"{record.status:<7}", COLOURS.get(record.status, "")),
         f"  {source:>9}  {made:>9}  {printable(record.key)}",
     )
-    if record.error:
-        for sentence in (record.error.message, IMAGE_ERRORS.get(record.error.code, "")):
-            text.append(f"\n{'':18}{printable(sentence)}", "dim")
-    return text

@@ -94,8 +94,9 @@ def draw(shown: "Shown", pipeline: "Pipeline") -> None:
         links.append(("source", shown.url))
     if links:
         console.lay_out(paper, "", Text(f"Links, until {moment(shown.expires)}", "bold"))
+    width = max((len(label) for label, _ in links), default=0)
     for label, url in links:
-        paper.print(f"  {label}  {url}", soft_wrap=True)
+        paper.print(f"  {label:<{width}}  {url}", soft_wrap=True)
 
 
 def _facts(shown: "Shown", pipeline: "Pipeline") -> Iterator[tuple[str, "str | Text"]]:

@@ -26,7 +26,7 @@ def test_one_image_is_shown_with_what_became_of_it_and_what_to_do(
     assert re.search(r"^Status +done +\d{4}-\d\d-\d\d \d\d:\d\d UTC$", shown, re.MULTILINE)
     assert re.search(r"^Source +JPEG, 320×240, ", shown, re.MULTILINE)
     assert re.search(r"^  web +320×240 +\S+ kB +web/a/done.jpg$", shown, re.MULTILINE)
-    links = re.findall(r"^  (\w+)  (http\S+)$", shown, re.MULTILINE)
+    links = re.findall(r"^  (\w+) +(http\S+)$", shown, re.MULTILINE)
     assert [label for label, _ in links] == ["web", "thumb", "source"]
     with urllib.request.urlopen(links[-1][1]) as answer:  # noqa: S310 - an http URL of our own
         assert answer.read() == data
