@@ -103,7 +103,7 @@ class Emulated:
         self.settled("visibility.jpg")
         self.until_empty()
 
-    def keys(self) -> set[str]:
+    def stored(self) -> set[str]:
         """What lies in the destination bucket."""
         pages = self.session.client("s3").get_paginator("list_objects_v2")
         found = pages.paginate(Bucket=self.pipeline.destination_bucket)

@@ -47,7 +47,7 @@ def test_what_is_put_as_fast_as_a_client_can_ends_as_just_so_many_records_and_re
     assert sorted(record.key for record in told) == keys
     renditions = {made.key for record in told for made in record.renditions}
     assert len(renditions) == IMAGES * len(RECIPE.presets)
-    assert {key for key in whole.keys() if "/many/" in key} == renditions
+    assert {key for key in whole.stored() if "/many/" in key} == renditions
     assert whole.waiting(whole.pipeline.dead_letter_queue_url) == 0
 
 
@@ -65,7 +65,7 @@ def test_overwrites_and_removals_end_as_what_was_last(whole: Emulated) -> None:
     assert gone is not None
     assert (kept.record.status, kept.record.version) == ("done", versions["kept.jpg"])
     assert (gone.record.status, gone.record.renditions) == ("deleted", ())
-    assert {key for key in whole.keys() if "/last/" in key} == {made.key for made in kept.record.renditions}
+    assert {key for key in whole.stored() if "/last/" in key} == {made.key for made in kept.record.renditions}
 
 
 def test_a_bad_image_ends_as_failed_and_no_message_comes_again(whole: Emulated) -> None:
@@ -129,6 +129,6 @@ def test_another_recipe_is_deployed_in_place(whole: Emulated, tmp_path: Any) -> 
     whole.put("deployed.jpg", photo(shade=1))
     record = whole.settled("deployed.jpg")
     assert (record.recipe, [made.preset for made in record.renditions]) == (recipe.hash, ["tiny"])
-    assert {key for key in whole.keys() if "/deployed" in key} == {record.renditions[0].key}
+    assert {key for key in whole.stored() if "/deployed" in key} == {record.renditions[0].key}
     assert call(whole, "GET", "/recipe")[1]["hash"] == recipe.hash
     whole.emulator.deploy(RECIPE)
