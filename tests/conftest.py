@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from browser_case import chromium as chromium
+from browser_case import window as window
 from moto.server import ThreadedMotoServer
 from page_case import paged as paged
 from running_stack import running as running

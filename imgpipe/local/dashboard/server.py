@@ -5,10 +5,12 @@ It is the standard library's. What it holds for itself is the token of its run; 
 
 import errno
 import logging
+import socket
 import socketserver
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -86,6 +88,7 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 64
 
     def __init__(self, desk: Desk, port: int) -> None:
+        self._connections: set[socket.socket] = set()
         try:
             super().__init__(("127.0.0.1", port), _Handler)
         except OSError as error:
@@ -113,6 +116,21 @@ class _Server(ThreadingHTTPServer):
         # Not HTTPServer's, which asks the network for this machine's name.
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = "127.0.0.1", self.server_address[1]
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        super().server_close()
+        # A browser keeps its connections, and the threads behind them would answer on.
+        for connection in list(self._connections):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - socketserver's
         error = sys.exception()

@@ -24,7 +24,8 @@ export function paint(card, image, remedies) {
   card.dataset.status = image.status;
   card.dataset.id = image.id;
   mat.disabled = isLocal(image);
-  mat.setAttribute("aria-label", `${name}, ${STATUS[image.status].toLowerCase()}. Show more.`);
+  const why = image.error ? `: ${told(image, remedies).message}` : "";
+  mat.setAttribute("aria-label", `${name}, ${STATUS[image.status].toLowerCase()}${why}`);
   drawPicture(card, mat, image, remedies);
   text.replaceChildren(
     element("h3", { title: image.key }, folder && element("span", {}, folder), name),

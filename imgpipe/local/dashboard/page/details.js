@@ -14,11 +14,15 @@ export class Details {
   #drawn = "";
   #preset = null;
 
-  /** `actions`: remove(image), reprocess(image), step(image, by) for the neighbours; `remedies` by code. */
+  /** `actions`: remove(image), reprocess(image), step(image, by) for the neighbours, closed(id); `remedies` by code. */
   constructor(actions, remedies) {
     this.actions = actions;
     this.remedies = remedies;
-    this.#dialog.addEventListener("close", () => { this.#image = null; });
+    this.#dialog.addEventListener("close", () => {
+      const { id } = this.#image;
+      this.#image = null;
+      this.actions.closed(id);
+    });
   }
 
   get id() {

@@ -31,9 +31,9 @@ function speak() {
 export function copyButton(label, what, text) {
   const button = element("button", { type: "button", class: "small", "aria-label": `${label} ${what}` }, label);
   button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(text());
-    button.textContent = "Copied";
-    say(`Copied ${what}.`);
+    const copied = await navigator.clipboard.writeText(text()).then(() => true, () => false);
+    button.textContent = copied ? "Copied" : "Not allowed";
+    say(copied ? `Copied ${what}.` : "The browser does not allow copying.");
     setTimeout(() => { button.textContent = label; }, 2000);
   });
   return button;

@@ -130,11 +130,13 @@ async function live() {
   for (;;) {
     await pause(wait);
     if (document.hidden) await new Promise((resolve) => { document.addEventListener("visibilitychange", resolve, { once: true }); });
+    const began = performance.now();
     try {
       const changed = await look();
       if (performance.now() - lookedAtRecipe > RECIPE_EVERY) await lookAtRecipe();
       calm();
       wait = changed ? QUICK : Math.min(work.size ? wait * 1.2 : QUIET, QUIET);
+      wait = Math.max(wait, 3 * (performance.now() - began));
     } catch (problem) {
       trouble(problem);
       wait = Math.min(Math.max(wait, QUICK) * 2, SLOW);
@@ -163,15 +165,18 @@ function calm() {
   $("trouble").dataset.said = "";
 }
 
-/** Does what a person asked for, and says what is in its way. */
+/** Does what a person asked for, or says what is in its way; returns whether it was done. */
 async function attempt(what) {
+  let done = true;
   try {
     await what();
     calm();
   } catch (problem) {
     trouble(problem);
+    done = false;
   }
   count();
+  return done;
 }
 
 // ---- the list
@@ -196,16 +201,21 @@ async function refill() {
 }
 
 let filling = false;
+const atEnd = new IntersectionObserver((entries) => { if (entries.at(-1).isIntersecting) more(); }, { rootMargin: "800px" });
 
 async function more() {
   if (filling || feed.ended) return;
   filling = true;
   $("more").setAttribute("aria-busy", "true");
-  await attempt(async () => {
+  const done = await attempt(async () => {
     for (const image of await feed.more() ?? []) if (!cards.has(image.id)) put(work.see(image));
   });
   $("more").removeAttribute("aria-busy");
   filling = false;
+  if (!done) return;
+  // The end may have been in sight all along, which is no event.
+  atEnd.unobserve($("more"));
+  atEnd.observe($("more"));
 }
 
 // ---- one image
@@ -234,6 +244,7 @@ const actions = {
     say(`${named(image.key).name}: queued.`);
     wake();
   }),
+  closed: (id) => cards.get(id)?.card.querySelector("button").focus(),
   step: (image, by) => {
     const cardOf = cards.get(image.id)?.card;
     const next = by > 0 ? cardOf?.nextElementSibling : cardOf?.previousElementSibling;
@@ -324,7 +335,7 @@ function listen() {
   for (const input of document.querySelectorAll("input[name=status]")) input.onchange = () => attempt(refill);
   let typing;
   $("search").oninput = () => { clearTimeout(typing); typing = setTimeout(() => attempt(refill), 250); };
-  new IntersectionObserver(([entry]) => { if (entry.isIntersecting) more(); }, { rootMargin: "800px" }).observe($("more"));
+  atEnd.observe($("more"));
 
   const files = (event) => event.dataTransfer?.types.includes("Files");
   let inside = 0;

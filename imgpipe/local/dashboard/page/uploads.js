@@ -6,7 +6,8 @@ const AT_ONCE = 4; // a browser opens six connections to a server, and two are f
 
 /** The files of a drop, those in folders too. What lies in folders and is no image is left out, and counted. */
 export async function dropped(transfer) {
-  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+  // Both are gone as soon as the event is over.
+  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry()).filter(Boolean);
   const files = [];
   let left = 0;
   const walk = async (entry, inside) => {
