@@ -53,8 +53,11 @@ THROTTLED: Final = frozenset(
         "TooManyRequestsException",
     }
 )
+LOST: Final = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "NoSuchBucket", "ResourceNotFoundException"})
 _NO_STACK: Final = re.compile(r"Stack (?:with id )?[\['\"]?(?P<name>[\w:/-]+)[\]'\"]? does not exist")
-_FORBIDDEN: Final = re.compile(r"not authorized to perform: (?P<action>[\w:*-]+)(?: on resource: (?P<resource>\S+))?")
+_FORBIDDEN: Final = re.compile(
+    r"not authorized to perform: (?P<action>[\w:*-]+)(?: on resource: \"?(?P<resource>[^\s\"]+))?"
+)
 
 
 def explained(error: Exception) -> ImgpipeError | None:
@@ -141,6 +144,9 @@ def refusal(error: "ClientError") -> ImgpipeError:
         return NoStackError(missing["name"])
     if code in EXPIRED:
         return AwsError("expired", "The AWS credentials have expired.", SIGN_IN)
+    if code == "400" and call == "HeadObject":
+        # The answer to HEAD has no body ("HeadObject").
+        return AwsError("expired", "AWS refused HeadObject, as it does where credentials have expired.", SIGN_IN)
     if code == "RequestTimeTooSkewed" or "Signature expired" in message or "Signature not yet current" in message:
         return AwsError("clock", "AWS refused the call for its time.", "Set this machine's clock right.")
     if code in UNKNOWN_KEYS:
@@ -160,6 +166,11 @@ def refusal(error: "ClientError") -> ImgpipeError:
         return AwsError("unavailable", f"AWS failed at {call}: {message or code}.", "Wait a minute, then try again.")
     if http == 404 and code == "404" and not message.strip(".").replace("Not Found", ""):
         return StackError(f"AWS knows nothing of what {call} asked for.", "Check --region and --endpoint-url.")
+    if code in LOST:
+        return StackError(
+            f"AWS refused {call}: {(message or code).rstrip('.')}.",
+            "The stack has lost it: take the stack down and deploy it again.",
+        )
     return StackError(f"AWS refused {call}: {(message or code).rstrip('.')}.", "Mend that, then try again.")
 
 

@@ -10,9 +10,9 @@ from imgpipe.remote.refusals import explained
 ARN = "arn:aws:iam::111122223333:user/ada"
 
 
-def refusal(code: str, message: str = "", http: int = 400) -> ClientError:
+def refusal(code: str, message: str = "", http: int = 400, call: str = "DescribeStacks") -> ClientError:
     answer = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": http}}
-    return ClientError(answer, "DescribeStacks")
+    return ClientError(answer, call)
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,7 @@ def refusal(code: str, message: str = "", http: int = 400) -> ClientError:
         (refusal("ExpiredToken", "The security token included in the request is expired", 403), "expired", "expired"),
         (refusal("ExpiredTokenException"), "expired", "expired"),
         (refusal("RequestExpired"), "expired", "expired"),
+        (refusal("400", "Bad Request", call="HeadObject"), "expired", "expired"),
         (refusal("InvalidClientTokenId", http=403), "bad_credentials", "InvalidClientTokenId"),
         (refusal("SignatureDoesNotMatch", "The signature does not match", 403), "bad_credentials", "Signature"),
         (refusal("InvalidSignatureException", "Signature expired: 2026…", 403), "clock", "time"),
@@ -41,6 +42,11 @@ def refusal(code: str, message: str = "", http: int = 400) -> ClientError:
             refusal("AccessDeniedException", f"User: {ARN} is not authorized to perform: sqs:SendMessage", 400),
             "denied",
             "sqs:SendMessage",
+        ),
+        (
+            refusal("AccessDenied", f'User: {ARN} is not authorized to perform: s3:ListBucket on resource: "arn:b" as'),
+            "denied",
+            "AWS refused s3:ListBucket on arn:b.",
         ),
         (refusal("ForbiddenException", "No access"), "denied", "DescribeStacks"),
         (refusal("Throttling", "Rate exceeded"), "throttled", "Throttling"),
@@ -75,6 +81,13 @@ def test_any_other_refusal_is_told_with_aws_s_words() -> None:
     assert isinstance(told, StackError)
     assert told.exit_code == 1
     assert told.message == "AWS refused DescribeStacks: Template format error: unsupported structure."
+
+
+@pytest.mark.parametrize("code", ["NoSuchBucket", "ResourceNotFoundException"])
+def test_a_part_that_a_stack_has_lost_is_not_to_be_tried_again(code: str) -> None:
+    told = explained(refusal(code, "The specified bucket does not exist", 404, "ListObjectsV2"))
+    assert isinstance(told, StackError)
+    assert "deploy it again" in told.remedy
 
 
 @pytest.mark.parametrize("error", [ValueError("ours"), TypeError("ours")])
