@@ -1,10 +1,13 @@
 """A session: which settings count, where S3 is addressed, and what is said before AWS answers."""
 
 import socket
+import time
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
+from stack_account import Account
 
 from imgpipe.errors import AwsError
 from imgpipe.remote.session import Session, aws_errors
@@ -155,3 +158,23 @@ def test_a_fault_of_ours_stays_what_it_is() -> None:
         raise KeyError("ours")
     with pytest.raises(Exception, match="Parameter validation failed"), aws_errors():
         Session(region="eu-central-1").client("sqs").get_queue_attributes(QueueUrl=3)
+
+
+@pytest.mark.parametrize("fast", [-300.0, 0.5, 300.0])
+def test_the_time_is_aws_s_where_this_machine_s_clock_is_wrong(
+    fast: float, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = time.time
+    monkeypatch.setattr("imgpipe.remote.session.time", SimpleNamespace(time=lambda: right() + fast))
+    session = Session()
+    assert abs(session.now() - right() - fast) < 0.1
+    session.client("sts").get_caller_identity()
+    assert abs(session.now() - right()) < 5
+
+
+def test_credentials_of_files_may_be_renewed_and_those_of_the_environment_not(
+    no_aws: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_aws.write_text("[profile other]\naws_access_key_id = a\naws_secret_access_key = b\n")
+    assert Session("other", "eu-west-1").is_renewable
+    assert not Session(None, "eu-west-1").is_renewable
