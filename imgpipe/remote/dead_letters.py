@@ -36,7 +36,6 @@ class Letter(NamedTuple):
     keys: tuple[str, ...] | None
     sent: float
     attempts: int
-    receipt: str
 
 
 class DeadLetters:
@@ -119,4 +118,4 @@ def _letter(message: dict[str, Any], most: int) -> Letter:
     except MessageError:
         keys = None
     sent = int(told["SentTimestamp"]) / 1000
-    return Letter(message["MessageId"], message["Body"], keys, sent, min(receives, most), message["ReceiptHandle"])
+    return Letter(message["MessageId"], message["Body"], keys, sent, min(receives, most))
