@@ -91,11 +91,13 @@ class Screen:
     def _facts(self) -> Iterator[tuple[str, str]]:
         if self.dry_run:
             yield "Would", f"download {size(self.bytes)} into {self.directory}; nothing was written"
-        elif self.counts["downloaded"] or not self.counts["unchanged"]:
+        elif not self.counts:
+            yield "Downloaded", "nothing: no image with renditions begins so"
+        elif self.counts["downloaded"]:
             yield "Downloaded", f"{counted(self.counts['downloaded'], 'rendition')}, {size(self.bytes)}"
         if self.counts["unchanged"]:
             yield "Unchanged", counted(self.counts["unchanged"], "rendition")
         if self.counts["failed"]:
             yield "Failed", f"{self.counts['failed']:,}, listed above"
-        if not self.dry_run:
+        if self.counts["downloaded"] or self.counts["unchanged"]:
             yield "Look at", str(self.directory)

@@ -43,6 +43,10 @@ def test_renditions_are_brought_into_a_folder_and_what_could_not_be_is_said(
     made = (out / "web" / "b.jpg").stat().st_size
     assert summary == {"type": "summary", "downloaded": 1, "unchanged": 1, "would": 0, "failed": 1, "bytes": made}
 
+    assert run(["download", "--prefix", "x", str(tmp_path / "other")]) == 0
+    assert "nothing: no image with renditions begins so" in capsys.readouterr().out
+    assert not (tmp_path / "other").exists()
+
     assert run(["download", "broken.jpg", "nothing", str(out)]) == 1
     shown = capsys.readouterr().out
     assert "its end is missing" in shown
