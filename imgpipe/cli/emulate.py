@@ -3,6 +3,7 @@
 The emulator itself is `imgpipe.local.emulator`; here it is started, followed and ended.
 """
 
+import os
 import shutil
 import time
 from collections.abc import Sequence
@@ -102,6 +103,9 @@ def emulate(
         raise UsageError("--json and a COMMAND both want stdout.", "Leave one of them out.")
     if command and not shutil.which(command[0]):
         return _not_run(f"There is no command {command[0]!r}.", 127)
+    # moto asks for a profile while it is imported, and nothing of this process is to find the way to AWS.
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
     try:
         from imgpipe.cli.emulate_screen import Screen
         from imgpipe.core import recipe_file
@@ -111,8 +115,9 @@ def emulate(
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("imgpipe"):
             raise
+        missing = (error.name or "").partition(".")[0]
         raise UsageError(
-            f"The emulator needs {error.name}, which is not installed.", "Install it: pip install 'imgpipe[emulator]'"
+            f"The emulator needs {missing}, which is not installed.", "Install it: pip install 'imgpipe[emulator]'"
         ) from error
 
     parameters.given(template.load(), {"--max-concurrency": ("MaxConcurrency", max_concurrency)}, ())

@@ -117,7 +117,9 @@ def emulated(recipe: Recipe = RECIPE, *, max_concurrency: int = 2, timeout: int 
     lines: queue.SimpleQueue[Any] = queue.SimpleQueue()
     options = Options(recipe, port=0, max_concurrency=max_concurrency, timeout=timeout)
     with Emulator(options, lines.put) as emulator:
-        yield Emulated(emulator, lines)
+        running = Emulated(emulator, lines)
+        running.until_empty()  # S3's test event
+        yield running
 
 
 def workers() -> set[int]:
