@@ -78,7 +78,7 @@ def upload(
     concurrency: Annotated[
         int | None,
         typer.Option(
-            metavar="N", parser=requests, show_default="16", help="Requests at once. Each holds 8 MiB at most."
+            metavar="N", parser=requests, show_default="16", help="Requests at once. Each takes up to 16 MiB of memory."
         ),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show failures only.")] = False,

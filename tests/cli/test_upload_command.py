@@ -188,6 +188,7 @@ def test_ctrl_c_while_waiting_leaves_what_is_uploaded(running: Running, folder: 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        ([""], "One PATH is empty"),
         (["nope.jpg"], "no file or folder nope.jpg"),
         (["in/*.png"], "Nothing matches in/*.png"),
         (["in/notes.txt"], "Nothing of what was named is an image"),

@@ -146,6 +146,12 @@ def test_an_api_that_cannot_be_reached_ends_it(api: Api, tmp_path: Path) -> None
     assert raised.value.code == "unreachable"
 
 
+def test_an_answer_that_is_no_api_s_ends_it(api: Api, tmp_path: Path) -> None:
+    api.refusals += [200]
+    with pytest.raises(AwsError, match="no HTTP API of imgpipe's"):
+        sent(api.pipeline, photo(tmp_path / "cat.jpg"), options=BY_API)
+
+
 def test_an_api_of_tokens_needs_one_and_gets_it(api: Api, tmp_path: Path) -> None:
     api.pipeline.stack.parameters["ApiAuth"] = "jwt"
     photo(tmp_path / "cat.jpg")

@@ -90,7 +90,9 @@ class Api:
                 SigV4Auth(self._credentials.get_frozen_credentials(), "execute-api", self._region).add_auth(made)
             return made
 
-        offer: dict[str, Any] = json.loads(self._answer(self._api, request, "The HTTP API").content)
+        offer = _document(self._answer(self._api, request, "The HTTP API"))
+        if not offer.keys() >= {"key", "upload"}:
+            raise AwsError("not_aws", f"What answers at {self._url} is no HTTP API of imgpipe's.", "Check the network.")
         return offer
 
     def _send(self, file: File, form: dict[str, Any]) -> str:
@@ -130,10 +132,7 @@ class Api:
 def _refusal(answer: Any, who: str) -> ImgpipeError:
     """What was answered in place of success: the API's problem document, a word of its gateway's, or S3's XML."""
     status = answer.status_code
-    try:
-        told = json.loads(answer.content)
-    except ValueError:
-        told = {}
+    told = _document(answer)
     if told.keys() >= {"code", "detail", "remedy"} and status < 500:
         error = StackError(told["detail"], told["remedy"])
         error.code = told["code"]
@@ -147,3 +146,12 @@ def _refusal(answer: Any, who: str) -> ImgpipeError:
     if status >= 500:
         return AwsError("unavailable", f"{who} failed ({why}).", "Wait a minute, then try again.")
     return StackError(f"{who} refused the upload ({why}).", "Mend that, then try again.")
+
+
+def _document(answer: Any) -> dict[str, Any]:
+    """The JSON object that was answered; an empty one where it was none."""
+    try:
+        told = json.loads(answer.content)
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}

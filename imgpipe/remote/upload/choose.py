@@ -163,6 +163,8 @@ def unreadable(key: str | None, path: str, error: OSError) -> Failed:
 
 def _expanded(paths: Iterable[str]) -> Iterator[str]:
     for path in paths:
+        if not path:
+            raise UsageError("One PATH is empty.", "Name the working directory as '.'.")
         if path == STDIN or not glob.has_magic(path) or os.path.lexists(path):
             yield path
             continue
