@@ -36,8 +36,8 @@ def dashboard(
     from imgpipe.remote.pipeline import open_pipeline
 
     with Dashboard(lambda: open_pipeline(session(profile, region, endpoint_url, local), stack), port) as page:
+        console.talk().print("The page runs until Ctrl-C:")
         typer.echo(page.url)
-        console.talk().print("The page runs until Ctrl-C.")
         if browse:
             import webbrowser
 

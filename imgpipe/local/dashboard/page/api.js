@@ -44,15 +44,19 @@ async function call(method, path, body) {
 export const about = () => call("GET", "/about");
 export const health = () => call("GET", "/api/health");
 export const recipe = () => call("GET", "/api/recipe");
-export const show = (id) => call("GET", `/api/images/${id}`);
+export const show = async (id) => dated(await call("GET", `/api/images/${id}`));
 export const remove = (id) => call("DELETE", `/api/images/${id}`);
 export const reprocess = (id) => call("POST", `/api/images/${id}/reprocess`);
 export const offer = (file) => call("POST", "/api/images", { name: file.name, content_type: mediaType(file), size: file.size });
 
+/** An image, with when its links were signed. */
+const dated = (image) => ({ ...image, asked: performance.now() });
+
 /** A page of settled images, newest first: {images, cursor}. */
-export function list(query) {
+export async function list(query) {
   const given = Object.entries(query).filter(([, value]) => value);
-  return call("GET", `/api/images?${new URLSearchParams(given)}`);
+  const page = await call("GET", `/api/images?${new URLSearchParams(given)}`);
+  return { ...page, images: page.images.map(dated) };
 }
 
 /** Sends `file` where `upload` ({fields}) allows; `progress` is called with the share that is sent. */
