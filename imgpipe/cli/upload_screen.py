@@ -20,7 +20,6 @@ from imgpipe.cli.failures import ROWS, print_report
 from imgpipe.cli.record_lines import line
 from imgpipe.cli.upload_progress import Progress
 from imgpipe.errors import IMAGE_ERRORS, AwsError, ImgpipeError
-from imgpipe.files import shown
 from imgpipe.remote.failed import Failed as Told
 from imgpipe.remote.pipeline import Pipeline
 from imgpipe.remote.upload.choose import Choice
@@ -119,11 +118,11 @@ class Screen:
             self._progress.awaited += self._waits
         if self._json:
             told = {name: value for name, value in msgspec.to_builtins(event).items() if name != "outage"}
-            self._print_document(status, **told | {"path": shown(event.path)})
+            self._print_document(status, **told)
         elif isinstance(event, Uploaded) and self._lists:
             self._print(f"uploaded   {event.key}  {size(event.bytes)}")
         elif isinstance(event, Would) and event.action != "unchanged" and not self._quiet:
-            self._print(f"{event.action:<9}  {event.key or shown(event.path)}  {size(event.bytes)}")
+            self._print(f"{event.action:<9}  {event.key or event.path}  {size(event.bytes)}")
 
     def _settled(self, outcome: Outcome) -> None:
         self._progress.awaited -= 1

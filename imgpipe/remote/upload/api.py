@@ -65,12 +65,12 @@ class Api:
 
     def _upload(self, file: File) -> Sequence[Event]:
         if self._dry_run:
-            return [Would(None, file.path, file.bytes, "new")]
+            return [Would(None, file.called, file.bytes, "new")]
         found: list[Failed] = []
         with failures(file, found):
             checksum = digest.whole(read_parts(file, digest.PART, self._stopped)).sha256
             offer = self._offer(file, checksum)
-            return [Uploaded(offer["key"], file.path, file.bytes, self._send(file, offer["upload"]))]
+            return [Uploaded(offer["key"], file.called, file.bytes, self._send(file, offer["upload"]))]
         return found
 
     def _offer(self, file: File, checksum: str) -> dict[str, Any]:

@@ -26,10 +26,12 @@ _HEAD: Final = 1024
 
 
 class File(NamedTuple):
-    """A file to upload, `bytes` and `modified_ns` (nanoseconds since the epoch) as it was when it was looked at."""
+    """A file to upload, `called` so for a person, `bytes` and `modified_ns` (nanoseconds since the epoch) as it was
+    when it was looked at."""
 
     key: str
     path: str
+    called: str
     bytes: int
     modified_ns: int
     media_type: str
@@ -149,16 +151,16 @@ class _Look:
             if not self._anything:
                 self.left_out.append(LeftOut(shown(called), facts.st_size, error.message))
                 return
-        self.files.add(File(self._prefix + inside, path, facts.st_size, facts.st_mtime_ns, media_type))
+        self.files.add(File(self._prefix + inside, path, shown(called), facts.st_size, facts.st_mtime_ns, media_type))
 
     def _refused(self, path: str, error: OSError) -> None:
-        self.unread.append(unreadable(None, path, error))
+        self.unread.append(unreadable(None, shown(path), error))
 
 
-def unreadable(key: str | None, path: str, error: OSError) -> Failed:
+def unreadable(key: str | None, called: str, error: OSError) -> Failed:
     """A file that the system does not let be read."""
     reason = error.strerror or str(error)
-    return Failed(key, shown(path), "unreadable", f"It cannot be read: {reason}.", "Mend that, then run it again.")
+    return Failed(key, called, "unreadable", f"It cannot be read: {reason}.", "Mend that, then run it again.")
 
 
 def _expanded(paths: Iterable[str]) -> Iterator[str]:
@@ -188,13 +190,13 @@ def _checked(found: Sequence[File]) -> tuple[File, ...]:
     for file in found:
         if problem := _problem(file.key):
             raise UsageError(
-                f"{shown(file.path)} cannot be uploaded: {problem}.", "Rename it, or leave it out with --exclude."
+                f"{file.called} cannot be uploaded: {problem}.", "Rename it, or leave it out with --exclude."
             )
         if not files or files[-1].key != file.key:
             files.append(file)
         elif not Path(files[-1].path).samefile(file.path):
             raise UsageError(
-                f"{shown(files[-1].path)} and {shown(file.path)} would both become {file.key}.",
+                f"{files[-1].called} and {file.called} would both become {file.key}.",
                 "Name the folder that holds both: its own folders become part of the keys. Or give each its --prefix.",
             )
     return tuple(files)

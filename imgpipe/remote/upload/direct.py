@@ -83,7 +83,7 @@ class Direct:
             ChecksumSHA256=content.sha256,
         )
         self._bucket.sent(data)
-        return Uploaded(file.key, file.path, file.bytes, version(answer))
+        return Uploaded(file.key, file.called, file.bytes, version(answer))
 
     def _large(self, file: File, there: There | None) -> Sequence[Event | Task]:
         if there and there.bytes == file.bytes and self._is_same(file, there):
@@ -113,8 +113,8 @@ class Direct:
     def _unchanged(self, file: File) -> Event:
         self._bucket.meter.spare(file.bytes)
         if self._dry_run:
-            return Would(file.key, file.path, file.bytes, "unchanged")
-        return Unchanged(file.key, file.path, file.bytes, self._bucket.version(file.key) if self._versions else None)
+            return Would(file.key, file.called, file.bytes, "unchanged")
+        return Unchanged(file.key, file.called, file.bytes, self._bucket.version(file.key) if self._versions else None)
 
     def _would(self, file: File, there: There | None) -> Event:
-        return Would(file.key, file.path, file.bytes, "changed" if there else "new")
+        return Would(file.key, file.called, file.bytes, "changed" if there else "new")

@@ -1,6 +1,6 @@
 """What an upload says while it works: one frozen event for each file, in the order in which they end.
 
-The command line draws these and nothing else. `key` is the source's; a file that has none yet is named by its path.
+The command line draws these and nothing else. `key` is the source's, `path` the file's as a person is shown it.
 """
 
 from dataclasses import dataclass

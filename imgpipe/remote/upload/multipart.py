@@ -75,7 +75,7 @@ class Multipart:
                 answer = self._bucket.client.complete_multipart_upload(
                     **self._name, MultipartUpload={"Parts": [self._stored[number] for number in sorted(self._stored)]}
                 )
-                return Uploaded(self.file.key, self.file.path, self.file.bytes, version(answer))
+                return Uploaded(self.file.key, self.file.called, self.file.bytes, version(answer))
         with failures(self.file, self._failures):
             self.abort()
         return self._failures[0]

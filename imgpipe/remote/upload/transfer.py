@@ -15,7 +15,6 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from imgpipe.errors import AwsError, ImgpipeError
-from imgpipe.files import shown
 from imgpipe.remote.refusals import explained
 from imgpipe.remote.upload import digest
 from imgpipe.remote.upload.choose import File, unreadable
@@ -142,19 +141,19 @@ def failures(file: File, found: list[Failed]) -> Iterator[None]:
     except Changed:
         message = "It changed while it was being uploaded."
         remedy = "Run the same command again once it is completely written."
-        found.append(Failed(file.key, shown(file.path), "changed", message, remedy))
+        found.append(Failed(file.key, file.called, "changed", message, remedy))
     except Exception as error:
         told = refusal(error)
         # Some of botocore's errors are OSErrors too, and so come first.
         if told is None and isinstance(error, OSError):
-            found.append(unreadable(file.key, file.path, error))
+            found.append(unreadable(file.key, file.called, error))
             return
         if told is None:
             raise
         outage = isinstance(told, AwsError)
         if outage and told.code not in _OF_ONE_FILE:
             raise told from error
-        found.append(Failed(file.key, shown(file.path), told.code, told.message, told.remedy, outage))
+        found.append(Failed(file.key, file.called, told.code, told.message, told.remedy, outage))
 
 
 def refusal(error: Exception) -> ImgpipeError | None:
