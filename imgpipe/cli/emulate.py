@@ -16,7 +16,7 @@ import typer
 
 from imgpipe.cli.aws_options import STACK, StackName
 from imgpipe.cli.recipe_option import RecipeFile
-from imgpipe.errors import RecipeError, UsageError
+from imgpipe.errors import ImgpipeError, UsageError
 
 if TYPE_CHECKING:
     from imgpipe.cli.emulate_screen import Screen
@@ -154,7 +154,7 @@ def _follow(news: News, emulator: "Emulator", watch: "RecipeWatch", screen: "Scr
             if recipe := watch.look():
                 emulator.deploy(recipe)
                 screen.deployed(recipe)
-        except RecipeError as error:
+        except ImgpipeError as error:
             screen.refused(error)
 
 

@@ -13,10 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from imgpipe.cli import console, record_lines
+from imgpipe.cli.aws_options import STACK
 from imgpipe.cli.console import counted, printable
 from imgpipe.cli.lines import print_line
 from imgpipe.core.recipe import Recipe
-from imgpipe.errors import RecipeError
+from imgpipe.errors import ImgpipeError
 from imgpipe.local.emulator.emulator import Emulator, Options
 from imgpipe.local.emulator.heard import Ear, Trouble
 from imgpipe.local.emulator.stack import NOT_EMULATED
@@ -28,7 +29,7 @@ class Screen:
     """`file` is the recipe's, None for the built-in one; `beside` tells that a command has stdout."""
 
     def __init__(self, options: Options, file: Path | None, *, json: bool, beside: bool) -> None:
-        self._options = options
+        self._stack = "" if options.stack == STACK else f" --stack {options.stack}"
         self._file = file
         self._json = json
         self._beside = beside
@@ -66,9 +67,10 @@ class Screen:
             return
         presets = ", ".join(preset.name for preset in recipe.presets)
         self._talk.print(Text(f"Recipe {recipe.hash} is deployed: {presets}.", "bold"))
+        self._talk.print(f"For what was made before: imgpipe reprocess --local{self._stack}")
 
-    def refused(self, error: RecipeError) -> None:
-        """Say what is wrong with the recipe's file."""
+    def refused(self, error: ImgpipeError) -> None:
+        """Say why another recipe, such as one with problems, is not deployed."""
         console.show_error(error)
         self._talk.print("The recipe before it stays deployed.")
 
@@ -115,11 +117,9 @@ class Screen:
         yield ""
 
     def _own_commands(self, port: str) -> Iterator[Text]:
-        stack = self._options.stack
         if port != str(PORT):
             yield Text(f"    export IMGPIPE_PORT={port}", "cyan")
-        named = "" if stack == "imgpipe" else f" --stack {stack}"
-        yield Text(f"    imgpipe upload photo.jpg --local{named}", "cyan")
+        yield Text(f"    imgpipe upload photo.jpg --local{self._stack}", "cyan")
 
 
 _PLACE = ("AWS_ENDPOINT_URL",)

@@ -32,7 +32,7 @@ from imgpipe.local.emulator.server import HOST, Server, serve
 from imgpipe.local.emulator.stack import EmulatedStack
 from imgpipe.remote.emulated import KEY, PORT, REGION, EmulatedSession
 from imgpipe.remote.pipeline import open_pipeline
-from imgpipe.remote.session import Session
+from imgpipe.remote.session import Session, aws_errors
 from imgpipe.remote.stack import find
 
 _KEYS: Final = {KEY: KEY}
@@ -44,6 +44,12 @@ _CREDENTIALS: Final = {
 }
 
 
+def fitting_concurrency() -> int:
+    """The template's MaxConcurrency, or as many as there are cores where these are fewer, but 2 at least."""
+    declared = int(template.load().parameters["MaxConcurrency"].default or 0)
+    return min(declared, max(2, os.cpu_count() or 1))
+
+
 @dataclass(frozen=True)
 class Options:
     """What can be chosen. `port` 0 takes any three; `timeout`, in seconds, is the processor's, None the template's."""
@@ -51,14 +57,8 @@ class Options:
     recipe: Recipe
     stack: str = "imgpipe"
     port: int = PORT
-    max_concurrency: int = field(default_factory=lambda: fitting_concurrency())
+    max_concurrency: int = field(default_factory=fitting_concurrency)
     timeout: int | None = None
-
-
-def fitting_concurrency() -> int:
-    """The template's MaxConcurrency, or as many as there are cores where these are fewer, but 2 at least."""
-    declared = int(template.load().parameters["MaxConcurrency"].default or 0)
-    return min(declared, max(2, os.cpu_count() or 1))
 
 
 class Emulator:
@@ -99,8 +99,10 @@ class Emulator:
             "IMGPIPE_API": self.api,
         }
 
+    @aws_errors()
     def deploy(self, recipe: Recipe) -> None:
-        """Put another recipe in the place of the one before; what is being processed ends with the old one."""
+        """Put another recipe in the place of the one before; what is being processed ends with the old one. Raises
+        AwsError where somebody has deleted the stack."""
         self._stack.update(self._session, self._parameters(self._session, recipe))
         code = bundle.unpack(recipe, self._folder)
         for function, variables in self._functions:
