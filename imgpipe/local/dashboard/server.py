@@ -29,6 +29,8 @@ API: Final = "/api"
 LARGEST_BODY: Final = 64 * 1024
 """Bytes of a request to the API."""
 _IDLE_SECONDS: Final = 60
+_POLL: Final = 0.05
+"""Seconds between two looks at whether to end."""
 _MEDIA_TYPES: Final = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
@@ -54,7 +56,7 @@ class Dashboard:
     def __init__(self, connect: Callable[[], Pipeline], port: int = 0) -> None:
         desk = Desk(connect)
         self._server = _Server(desk, port)
-        self._thread = threading.Thread(target=self._server.serve_forever, name="dashboard", daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(_POLL,), name="dashboard", daemon=True)
         self._thread.start()
 
     @property
