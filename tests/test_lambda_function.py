@@ -312,7 +312,7 @@ def test_what_cannot_be_rendered_in_time_fails_with_a_code(stack: Stack, monkeyp
 def test_an_image_that_no_time_was_left_for_comes_again_and_is_no_strike(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stack.function, "_STORE", 100)
+    monkeypatch.setattr(stack.function, "_SHORT", 1)
     stack.put(photo(3000, 2000))
     event = stack.event()
     assert stack.process(event, seconds=5) == [event["Records"][0]["messageId"]]
@@ -330,6 +330,7 @@ def test_an_invocation_of_two_seconds_leaves_time_to_render_and_to_store(stack: 
 def test_what_s3_delays_until_the_deadline_comes_again_and_is_no_strike(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(stack.function, "_SHORT", 1)
     monkeypatch.setattr(stack.function, "_STORE", 0.2)
     began = time.monotonic()
     stack.interfere("before-send.s3.PutObject", lambda **_: time.sleep(30))

@@ -129,7 +129,7 @@ class Emulator:
         self._map(functions, parts)
         parts.callback(Server(self._gateway(functions), api).close)
         self.source_bucket = find(self._session, name).output("SourceBucket")
-        page = Dashboard(lambda: open_pipeline(EmulatedSession(port), name), first and first + 2)
+        page = Dashboard(lambda: open_pipeline(self._session, name), first and first + 2)
         self.page = parts.enter_context(page).url
 
     def _provision(self, moto: WSGIApplication, front: Front) -> None:
