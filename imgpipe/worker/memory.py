@@ -36,10 +36,13 @@ class Memory:
 
 
 def bound(megabytes: float) -> None:
-    """From now on, what would take more than `megabytes` beyond what this process holds raises MemoryError."""
+    """From now on, what would take more than `megabytes` beyond what this process holds raises MemoryError; what would
+    take more than a limit that it has already does so too."""
     if sys.platform == "linux":  # elsewhere the limit does not count what an allocator maps
-        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-        resource.setrlimit(resource.RLIMIT_DATA, (int(megabytes * 1e6) + _data_bytes(), hard))
+        soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        limits = [limit for limit in (soft, hard) if limit != resource.RLIM_INFINITY]
+        wanted = int(megabytes * 1e6) + _data_bytes()
+        resource.setrlimit(resource.RLIMIT_DATA, (min([wanted, *limits]), hard))
 
 
 def _held() -> float:

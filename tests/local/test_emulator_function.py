@@ -157,6 +157,16 @@ def test_an_invocation_that_goes_wrong_is_told_in_lambdas_words(
     assert (function() == before) is (kind == "raised")
 
 
+def test_a_worker_that_takes_no_event_is_ended_when_its_time_is_over(make: Make) -> None:
+    function = make(ENDS, timeout=1)
+    stopped = function()
+    os.kill(stopped, signal.SIGSTOP)
+    with pytest.raises(FunctionError) as raised:
+        function("x" * 1_000_000)
+    assert raised.value.kind == "timeout"
+    assert function("x" * 1_000_000) != stopped
+
+
 def test_what_the_handler_raised_is_logged_with_its_traceback(make: Make) -> None:
     function = make(ENDS)
     with pytest.raises(FunctionError):

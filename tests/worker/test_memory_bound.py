@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 BEGIN = """
 import io
 from imgpipe.core.recipe_file import load
@@ -48,3 +50,19 @@ except MemoryError:
     print("refused", len(bytearray(50_000_000)))
 """
     assert run(program) == "refused 50000000"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there is the process bounded")
+@pytest.mark.parametrize("limits", ["(limit, hard)", "(limit, limit)"])
+def test_a_limit_that_the_process_has_already_is_kept(limits: str) -> None:
+    program = f"""
+import resource
+hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+limit = 600_000_000
+resource.setrlimit(resource.RLIMIT_DATA, {limits})
+Memory(2000).bound()
+print(resource.getrlimit(resource.RLIMIT_DATA)[0] == limit)
+Memory(300).bound()
+print(resource.getrlimit(resource.RLIMIT_DATA)[0] < limit)
+"""
+    assert run(program) == "True\nTrue"

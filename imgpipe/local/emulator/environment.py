@@ -63,13 +63,15 @@ class Environment:
     """A child process that imports the handler of `deployment`. For one thread at a time, except `kill`."""
 
     def __init__(self, deployment: Deployment) -> None:
+        """Raises OSError where no process can be started."""
         self.deployment: Final = deployment
         self._rest = b""
         self._lines: list[str] = []
         self._ready = self._killed = False
         self._killing = threading.Lock()
         path = [str(deployment.code), *map(os.path.abspath, sys.path)]
-        stream = f"{datetime.now(UTC):%Y/%m/%d}/[$LATEST]{uuid.uuid4().hex}"
+        self.stream: Final = f"{datetime.now(UTC):%Y/%m/%d}/[$LATEST]{uuid.uuid4().hex}"
+        """The log stream of what it prints."""
         self._connection, theirs = Pipe()
         with theirs:
             fd = theirs.fileno()
@@ -81,7 +83,7 @@ class Environment:
                 stderr=subprocess.STDOUT,
                 bufsize=0,
                 cwd=deployment.code,
-                env=_ours() | dict(deployment.variables) | {"AWS_LAMBDA_LOG_STREAM_NAME": stream},
+                env=_ours() | dict(deployment.variables) | {"AWS_LAMBDA_LOG_STREAM_NAME": self.stream},
                 pass_fds=(fd,),
                 process_group=0,
             )
@@ -101,9 +103,7 @@ class Environment:
         if not self._ready:
             self._init()
         try:
-            deadline = time.time() + timeout
-            self._connection.send_bytes(msgpack.encode(Invocation(request_id, event, deadline)))
-            reply = self._reply(timeout)
+            reply = self._reply(timeout, Invocation(request_id, event, time.time() + timeout))
         except (EOFError, OSError):
             message = f"RequestId: {request_id} Error: {self._end_as_said()}"
             raise FunctionError("died", "Runtime.ExitError", message) from None
@@ -166,16 +166,31 @@ class Environment:
         ended = f"signal: {signal.strsignal(-status)}".lower() if status < 0 else f"exit status {status}"
         return f"Runtime exited with error: {ended}"
 
-    def _reply(self, seconds: float) -> Reply | None:
-        """What the child says within `seconds`, None if nothing. Raises EOFError or OSError where it is gone."""
+    def _reply(self, seconds: float, invocation: Invocation | None = None) -> Reply | None:
+        """What the child says within `seconds`, to `invocation` if there is one; None if nothing.
+
+        Raises EOFError or OSError where it is gone.
+        """
         ends = time.monotonic() + seconds
-        while (left := ends - time.monotonic()) > 0:
-            output = [] if self._output is None else [self._output]
-            ready = connection.wait([self._connection, *output], left)
-            if self._output in ready:
-                self._read()
-            if self._connection in ready:
-                return msgpack.decode(self._connection.recv_bytes(), type=Reply)
+        # What is larger than the connection's buffer goes no further than the other side takes it, either way.
+        overdue = threading.Timer(seconds, self.kill)
+        overdue.start()
+        try:
+            if invocation:
+                self._connection.send_bytes(msgpack.encode(invocation))
+            while (left := ends - time.monotonic()) > 0:
+                output = [] if self._output is None else [self._output]
+                ready = connection.wait([self._connection, *output], left)
+                if self._output in ready:
+                    self._read()
+                if self._connection in ready:
+                    return msgpack.decode(self._connection.recv_bytes(), type=Reply)
+        except (EOFError, OSError):
+            if time.monotonic() < ends:
+                raise
+        finally:
+            overdue.cancel()
+            overdue.join()
         return None
 
     def _read(self) -> None:
