@@ -61,7 +61,7 @@ class Session:
         self._region = region
         self._endpoint_url = endpoint_url
         self._clients: dict[str, Any] = {}
-        self._ahead = 0.0
+        self._told: tuple[float, float] | None = None
 
     def client(self, service: str) -> Any:
         """The boto3 client of `service`, made once. S3 presigns for the regional host, or path-style for an endpoint
@@ -74,15 +74,18 @@ class Session:
         return self._clients[service]
 
     def now(self) -> float:
-        """AWS's time, in seconds since the epoch, as its last answer tells: records are written by that clock, and
-        this machine's may be wrong by minutes."""
-        return time.time() + self._ahead
+        """AWS's time, in seconds since the epoch, as its last answer told: records are written by that clock, and this
+        machine's may be wrong by minutes, or be put right in between."""
+        if self._told is None:
+            return time.time()
+        told, at = self._told
+        return told + time.monotonic() - at
 
     def _read_clock(self, parsed: dict[str, Any], **_: Any) -> None:
         with suppress(KeyError, ValueError):
             told = parsedate_to_datetime(parsed["ResponseMetadata"]["HTTPHeaders"]["date"]).timestamp()
-            ahead = told - time.time()
-            self._ahead = ahead if abs(ahead) > _EXACT_TO else 0.0
+            here = time.time()
+            self._told = here if abs(told - here) <= _EXACT_TO else told, time.monotonic()
 
     @property
     def is_renewable(self) -> bool:

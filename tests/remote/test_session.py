@@ -3,7 +3,6 @@
 import socket
 import time
 from pathlib import Path
-from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
@@ -160,16 +159,39 @@ def test_a_fault_of_ours_stays_what_it_is() -> None:
         Session(region="eu-central-1").client("sqs").get_queue_attributes(QueueUrl=3)
 
 
+class Local:
+    """This machine's clock, `fast` seconds ahead of the right one."""
+
+    monotonic = staticmethod(time.monotonic)
+
+    def __init__(self, fast: float) -> None:
+        self.fast = fast
+
+    def time(self) -> float:
+        return time.time() + self.fast
+
+
 @pytest.mark.parametrize("fast", [-300.0, 0.5, 300.0])
 def test_the_time_is_aws_s_where_this_machine_s_clock_is_wrong(
     fast: float, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    right = time.time
-    monkeypatch.setattr("imgpipe.remote.session.time", SimpleNamespace(time=lambda: right() + fast))
+    monkeypatch.setattr("imgpipe.remote.session.time", Local(fast))
     session = Session()
-    assert abs(session.now() - right() - fast) < 0.1
+    assert abs(session.now() - time.time() - fast) < 0.1
     session.client("sts").get_caller_identity()
-    assert abs(session.now() - right()) < 5
+    assert abs(session.now() - time.time()) < 5
+
+
+@pytest.mark.parametrize("fast", [-300.0, 0.0, 300.0])
+def test_a_clock_that_is_put_right_between_two_answers_moves_no_time(
+    fast: float, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Local(fast)
+    monkeypatch.setattr("imgpipe.remote.session.time", clock)
+    session = Session()
+    session.client("sts").get_caller_identity()
+    clock.fast = 300 - fast
+    assert abs(session.now() - time.time()) < 5
 
 
 def test_credentials_of_files_may_be_renewed_and_those_of_the_environment_not(
