@@ -31,6 +31,8 @@ BATCH: Final = 100
 DELETED_DAYS: Final = 30
 _LONGEST_SORT_KEY: Final = 1024
 """UTF-8 bytes ("Quotas"): a key as long as S3 allows does not fit behind a time."""
+TRIES: Final = 8
+"""Requests in a row of which all is left over: some ten seconds."""
 _SHORTEST: Final = 0.05
 _LONGEST: Final = 5.0
 """Seconds before what a request left over is asked for again."""
@@ -52,32 +54,48 @@ class Stretch(NamedTuple):
 class DynamoDBCatalog:
     """A Catalog and a Feed in `table`, by a low-level client of botocore. Many threads may use it."""
 
-    def __init__(self, client: Any, table: str, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        client: Any,
+        table: str,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._client = client
         self._table = table
         self._clock = clock
+        self._sleep = sleep
 
     def get(self, key: str) -> Entry | None:
         answer = self._client.get_item(TableName=self._table, Key={"key": {"S": key}}, ConsistentRead=True)
         item = answer.get("Item")
-        return Entry(to_record(item), int(item["revision"]["N"])) if item else None
+        return _to_entry(item) if item else None
 
-    def records(self, keys: Iterable[str]) -> dict[str, Record]:
-        """The records of those of `keys` that have one, each as it was a moment ago: eventually consistent, at half
-        the price. At most `BATCH` keys, no two alike."""
-        found: dict[str, Record] = {}
+    def entries(self, keys: Iterable[str]) -> dict[str, Entry]:
+        """The entries of those of `keys` that have one, each as it was a moment ago: eventually consistent, at half
+        the price. At most `BATCH` keys, no two alike. Raises the client's own error of throttling where `TRIES`
+        requests in a row bring nothing."""
+        found: dict[str, Entry] = {}
         wanted: list[Any] = [{"key": {"S": key}} for key in keys]
-        wait = _SHORTEST
+        vain = 0
         while wanted:
             answer = self._client.batch_get_item(RequestItems={self._table: {"Keys": wanted}})
-            for record in map(to_record, answer["Responses"].get(self._table, ())):
-                found[record.key] = record
+            for item in answer["Responses"].get(self._table, ()):
+                found[item["key"]["S"]] = _to_entry(item)
             # What is throttled, or does not fit the answer, is left over, and is no error that the client retries.
-            wanted = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
+            left = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
+            vain = 0 if len(left) < len(wanted) else vain + 1
+            if vain == TRIES:
+                throttled = {"Error": {"Code": "ThrottlingException", "Message": f"{len(left)} keys were left over"}}
+                raise self._client.exceptions.ClientError(throttled, "BatchGetItem")
+            wanted = left
             if wanted:
-                time.sleep(wait)
-                wait = min(wait * 2, _LONGEST)
+                self._sleep(min(_SHORTEST * 2**vain, _LONGEST))
         return found
+
+    def records(self, keys: Iterable[str]) -> dict[str, Record]:
+        """The records of `entries`."""
+        return {key: entry.record for key, entry in self.entries(keys).items()}
 
     def put(self, record: Record, revision: int | None) -> int:
         item = to_item(record, (revision or 0) + 1, self._clock())
@@ -128,7 +146,7 @@ class DynamoDBCatalog:
         ceiling = min((read.stopped for read in reads if read.stopped), default=None)
         found = [item for read in reads for item in read.items if ceiling is None or _feed(item) <= ceiling]
         found.sort(key=_feed)
-        return Stretch(tuple(Entry(to_record(item), int(item["revision"]["N"])) for item in found), ceiling)
+        return Stretch(tuple(map(_to_entry, found)), ceiling)
 
     def _query(
         self, limit: int, oldest: str, newest: str, prefix: str | None, status: Settled | None
@@ -211,6 +229,10 @@ def to_record(item: Item) -> Record:
     if claim := fields.get("claim"):
         claim["keys"] = msgspec.json.decode(zlib.decompress(claim["keys"]))
     return msgspec.convert(fields, Record)
+
+
+def _to_entry(item: Item) -> Entry:
+    return Entry(to_record(item), int(item["revision"]["N"]))
 
 
 def _attribute(value: Any) -> dict[str, Any]:

@@ -13,9 +13,10 @@ from moto.dynamodb.parsing.reserved_keywords import ReservedKeywords
 from moto_cases import answer, aws, client, make_table, server
 from msgspec.structs import replace
 
-from imgpipe.adapters.dynamodb import DynamoDBCatalog, to_item, to_record
-from imgpipe.errors import Conflict
-from imgpipe.worker.ports import Claim, Failure, Record, rfc3339
+from imgpipe.adapters.dynamodb import TRIES, DynamoDBCatalog, to_item, to_record
+from imgpipe.errors import AwsError, Conflict
+from imgpipe.remote.session import aws_errors
+from imgpipe.worker.ports import Claim, Entry, Failure, Record, rfc3339
 
 TABLE = "catalog"
 NOW = 1_763_805_600.0
@@ -277,6 +278,22 @@ def test_records_are_read_by_the_hundred_and_what_is_left_over_is_read_again(
 
     dynamodb.meta.events.register("after-call.dynamodb.BatchGetItem", leave_over)
     keys = [f"{number}.jpg" for number in range(100)]
-    assert catalog.records(keys) == {one.key: one for one in there}
+    assert catalog.entries(keys) == {one.key: Entry(one, 1) for one in there}
     assert asked == [60, 40, 20]
-    assert catalog.records([]) == {}
+    assert catalog.entries([]) == {}
+
+
+def test_reads_of_which_all_is_left_over_again_and_again_end_as_throttled(dynamodb: Any) -> None:
+    waits: list[float] = []
+    catalog = DynamoDBCatalog(dynamodb, TABLE, sleep=waits.append)
+
+    def leave_all(parsed: dict[str, Any], **_: object) -> None:
+        parsed["UnprocessedKeys"] = {TABLE: {"Keys": [{"key": {"S": "a.jpg"}}]}}
+
+    dynamodb.meta.events.register("after-call.dynamodb.BatchGetItem", leave_all)
+    with pytest.raises(AwsError) as raised, aws_errors():
+        catalog.entries(["a.jpg"])
+    assert raised.value.code == "throttled"
+    assert len(waits) == TRIES - 1
+    assert waits == sorted(waits)
+    assert 5 < sum(waits) < 30
