@@ -1,7 +1,7 @@
 """The emulator's front before moto, as its tests meet it: a server, clients, and what a bucket told its queue."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 from xml.etree import ElementTree
@@ -81,10 +81,11 @@ def error(answer: BaseHTTPResponse) -> tuple[int, str, str]:
 
 
 @contextmanager
-def fronted() -> Iterator[Fronted]:
+def fronted(send: Callable[[str, str], None] | None = None) -> Iterator[Fronted]:
+    """A front whose queues are a list, or what `send` makes of them."""
     sent: list[tuple[str, str]] = []
     backend = DomainDispatcherApplication(create_backend_app)
-    front = Front(backend, {KEY: KEY}, lambda queue, body: sent.append((queue, body)))
+    front = Front(backend, {KEY: KEY}, send or (lambda queue, body: sent.append((queue, body))))
     server = serve(front, 0)
     try:
         yield Fronted(server.port, front, sent)

@@ -3,12 +3,14 @@
 import base64
 import hashlib
 import http.client
+import socket
 import zlib
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
-from botocore.auth import S3SigV4Auth
+from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
@@ -122,7 +124,9 @@ def test_what_came_in_chunks_is_stored_without_them(aws: Fronted, bucket: str, c
     assert error(put(aws, "chunks", wrong, content=content, headers=headers, chunked=chunked))[:2] == (400, "BadDigest")
 
 
-@pytest.mark.parametrize("body", [framed(DATA[1:]), framed(DATA)[:-70_000], b"no chunks", b""])
+@pytest.mark.parametrize(
+    "body", [framed(DATA[1:]), framed(DATA, b"1"), framed(DATA)[:-70_000], b"-5\r\n", b"no chunks", b""]
+)
 def test_chunks_that_are_not_what_they_announce_are_refused(aws: Fronted, bucket: str, body: bytes) -> None:
     headers = {"x-amz-decoded-content-length": str(len(DATA)), "Content-Encoding": "aws-chunked"}
     answer = put(aws, "broken", body, content="STREAMING-UNSIGNED-PAYLOAD-TRAILER", headers=headers)
@@ -131,6 +135,37 @@ def test_chunks_that_are_not_what_they_announce_are_refused(aws: Fronted, bucket
 
 def test_a_body_of_unknown_length_is_refused(aws: Fronted, bucket: str) -> None:
     assert error(put(aws, "unknown", DATA, content="UNSIGNED-PAYLOAD", headers={}, chunked=True))[0] == 411
+
+
+@pytest.mark.parametrize("length", ["", "Content-Length: 1000\r\n"])
+def test_a_body_that_is_not_there_makes_no_object(aws: Fronted, bucket: str, length: str) -> None:
+    link = aws.client(signature_version="s3v4").generate_presigned_url(
+        "put_object", Params={"Bucket": bucket, "Key": "x"}
+    )
+    with socket.create_connection(("127.0.0.1", aws.port), timeout=30) as connection:
+        path = link.removeprefix(aws.url)
+        connection.sendall(f"PUT {path} HTTP/1.1\r\nHost: 127.0.0.1:{aws.port}\r\n{length}\r\n".encode())
+        connection.shutdown(socket.SHUT_WR)
+        answer = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+    assert (b"<Code>IncompleteBody" if length else b"<Code>MissingContentLength") in answer
+    with pytest.raises(ClientError, match="404"):
+        aws.client().head_object(Bucket=bucket, Key="x")
+
+
+def test_a_trailer_that_was_announced_must_come(aws: Fronted, bucket: str) -> None:
+    headers = {"x-amz-decoded-content-length": str(len(DATA)), "x-amz-trailer": "x-amz-checksum-crc32"}
+    answer = put(aws, "trailer", framed(DATA), content="STREAMING-UNSIGNED-PAYLOAD-TRAILER", headers=headers)
+    assert error(answer)[:2] == (400, "MalformedTrailerError")
+
+
+def test_what_a_links_parameters_say_of_the_body_counts_as_headers_do(aws: Fronted, bucket: str) -> None:
+    for checksum, status in ((CRC32, 200), (NOT["ChecksumCRC32"], 400)):
+        query = urlencode({"x-amz-checksum-crc32": checksum, "x-amz-meta-a": "1"})
+        request = AWSRequest("PUT", f"{aws.url}/{bucket}/link?{query}")
+        S3SigV4QueryAuth(Credentials(KEY, KEY), "s3", "us-east-1").add_auth(request)
+        assert aws.send("PUT", request.url, DATA).status == status
+    stored = aws.client().head_object(Bucket=bucket, Key="link", ChecksumMode="ENABLED")
+    assert (stored["Metadata"], stored["ChecksumCRC32"]) == ({"a": "1"}, CRC32)
 
 
 def test_a_client_that_asks_before_it_sends_is_told_to_go_on_once(aws: Fronted, bucket: str) -> None:

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from front_case import QUEUE, Fronted, fronted
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from moto.s3.models import s3_backends
 
 OTHER = "arn:aws:sqs:us-east-1:123456789012:other"
 
@@ -110,6 +111,19 @@ def test_a_removal_of_many_is_told_key_by_key(aws: Fronted, quiet: bool) -> None
     assert markers == {first[2], second[2]}
 
 
+@pytest.mark.parametrize("quiet", [True, False])
+@pytest.mark.parametrize("key", ["a\rb", "a\nb"])
+def test_a_removal_takes_the_key_that_was_named_and_no_other(aws: Fronted, quiet: bool, key: str) -> None:
+    bucket, client = aws.bucket(f"returns-{quiet}-{ord(key[1])}".lower()), aws.client()
+    for name in ("a\rb", "a\nb"):
+        client.put_object(Bucket=bucket, Key=name, Body=b"1")
+    told(aws)
+    client.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": key}], "Quiet": quiet})
+    assert [removed for _, removed, _ in told(aws)] == [key]
+    (left,) = client.list_objects_v2(Bucket=bucket, EncodingType="url")["Contents"]
+    assert {unquote_plus(left["Key"]), key} == {"a\rb", "a\nb"}
+
+
 def test_without_versions_none_is_told(aws: Fronted) -> None:
     bucket, client = aws.bucket("unversioned", versioned=False), aws.client()
     client.put_object(Bucket=bucket, Key="cat", Body=b"1")
@@ -168,15 +182,48 @@ def test_the_templates_rules_are_the_only_ones(aws: Fronted) -> None:
     bucket, client = aws.bucket("fixed"), aws.client()
     with pytest.raises(ClientError, match="NotImplemented"):
         client.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
+    with pytest.raises(ClientError, match="NotImplemented"):
+        client.get_bucket_notification_configuration(Bucket=bucket)
 
 
-def test_many_at_once_are_each_told_once_in_an_order_of_their_own(aws: Fronted) -> None:
+def test_a_deleted_buckets_rules_are_gone_with_it(aws: Fronted) -> None:
+    bucket, client = aws.bucket("again"), aws.client()
+    client.delete_bucket(Bucket=bucket)
+    client.create_bucket(Bucket=bucket)
+    client.put_object(Bucket=bucket, Key="cat", Body=b"1")
+    assert told(aws) == []
+
+
+def test_what_is_stored_is_answered_though_a_queue_is_gone(caplog: pytest.LogCaptureFixture) -> None:
+    reached: list[str] = []
+
+    def send(queue: str, body: str) -> None:
+        if queue == QUEUE:
+            raise KeyError("the queue is gone")
+        reached.append(queue)
+
+    rules = [{"Event": "s3:ObjectCreated:*", "Queue": queue} for queue in (QUEUE, OTHER)]
+    with fronted(send) as front:
+        bucket = front.bucket("unheard", NotificationConfiguration={"QueueConfigurations": rules})
+        reached.clear()
+        caplog.clear()
+        front.client().put_object(Bucket=bucket, Key="cat", Body=b"1")
+        assert len(front.client().list_object_versions(Bucket=bucket)["Versions"]) == 1
+    assert reached == [OTHER]
+    assert "the queue is gone" in caplog.text
+
+
+def test_many_at_once_are_each_told_once_and_in_the_order_in_which_they_are_stored(aws: Fronted) -> None:
     bucket, client = aws.bucket("crowd"), aws.client(max_pool_connections=8)
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda n: client.put_object(Bucket=bucket, Key=f"{n % 5}.jpg", Body=b"1"), range(60)))
-    sequencers = [record["s3"]["object"]["sequencer"] for record in aws.records]
-    assert len(set(sequencers)) == len(sequencers) == 60
-    assert len({version for _, _, version in told(aws)}) == 60
+        list(pool.map(lambda number: client.put_object(Bucket=bucket, Key="1", Body=b"%d" % number), range(60)))
+    stored = s3_backends["123456789012"]["aws"].buckets[bucket].keys.getlist("1")
+    records = [record["s3"]["object"] for record in aws.records]
+    assert [record["versionId"] for record in records] == [version.version_id for version in stored]
+    assert sorted({record["sequencer"] for record in records}) == [record["sequencer"] for record in records]
+    (newest,) = [version for version in client.list_object_versions(Bucket=bucket)["Versions"] if version["IsLatest"]]
+    assert newest["VersionId"] == records[-1]["versionId"]
+    aws.sent.clear()
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -1,20 +1,23 @@
 """Whose requests the emulator carries out: those that AWS would."""
 
+import re
+import socket
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from email.utils import format_datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
-from botocore.auth import S3SigV4Auth, SigV4Auth
+from botocore.auth import S3SigV4Auth, SigV4Auth, SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from front_case import KEY, Fronted, error, fronted
 from werkzeug.test import EnvironBuilder
 
-from imgpipe.local.emulator.signature import Refused, check
+from imgpipe.local.emulator.refused import Refused
+from imgpipe.local.emulator.signature import check
 
 ODD = "a b/é+%2F'()!*~&?=#$@:;,.jpg"
 
@@ -56,6 +59,8 @@ def test_a_presigned_url_is_for_one_method_and_one_address(aws: Fronted, version
 def test_a_presigned_url_ends(aws: Fronted, signed_at: Any) -> None:
     asked = {"Bucket": "nowhere", "Key": "cat.jpg"}
     old = aws.client(signature_version="s3").generate_presigned_url("get_object", Params=asked, ExpiresIn=-1)
+    endless = re.sub("Expires=[0-9]+", "Expires=" + "9" * 5000, old)
+    assert error(aws.send("GET", endless))[:2] == (403, "AccessDenied")
     signed_at(timedelta(seconds=-61))
     client = aws.client(signature_version="s3v4")
     for link in (old, client.generate_presigned_url("get_object", Params=asked, ExpiresIn=60)):
@@ -94,6 +99,86 @@ def test_a_stranger_is_refused(aws: Fronted) -> None:
             client.list_objects_v2(Bucket=bucket)
 
 
+@pytest.mark.parametrize("service", ["sqs", "S3", "SQS", "dynamodb", "s3tables", "x.s3", "no such"])
+@pytest.mark.parametrize("key", ["nobody", KEY])
+def test_the_name_of_another_service_opens_no_bucket(aws: Fronted, service: str, key: str) -> None:
+    bucket = f"forged-{key}-{abs(hash(service))}"
+    aws.bucket(bucket)
+    aws.client().put_object(Bucket=bucket, Key="cat.jpg", Body=b"secret")
+    aws.sent.clear()
+    credential = f"{key}/{datetime.now(UTC):%Y%m%d}/us-east-1/{service}/aws4_request"
+    parameters = {
+        "X-Amz-Algorithm": "AWS4-HMAC-SHA256", "X-Amz-Credential": credential, "X-Amz-Expires": "9",
+        "X-Amz-Date": f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}", "X-Amz-SignedHeaders": "host", "X-Amz-Signature": "0",
+    }  # fmt: skip
+    header = f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0"
+    for query, headers in ((f"?{urlencode(parameters)}", {}), ("", {"Authorization": header})):
+        for method in ("GET", "PUT", "DELETE"):
+            answer = aws.send(method, f"{aws.url}/{bucket}/cat.jpg{query}", b"", headers)
+            assert answer.status >= 400
+            assert b"secret" not in answer.data
+    assert aws.client().get_object(Bucket=bucket, Key="cat.jpg")["Body"].read() == b"secret"
+    assert not aws.sent
+
+
+def test_what_is_signed_for_another_service_never_reaches_a_bucket(aws: Fronted) -> None:
+    bucket = aws.bucket("elsewhere")
+    aws.client().put_object(Bucket=bucket, Key="cat.jpg", Body=b"secret")
+    for service in ("sqs", "logs", "s3tables", "xs3", "sqs.s3"):
+        request = AWSRequest("GET", f"{aws.url}/{bucket}/cat.jpg", headers={"Host": f"127.0.0.1:{aws.port}"})
+        _sign(request, service)
+        answer = aws.send("GET", request.url, headers=dict(request.headers.items()))
+        assert (answer.status >= 400, b"secret" in answer.data) == (True, False), service
+        link = AWSRequest("GET", request.url)
+        SigV4QueryAuth(Credentials(KEY, KEY), service, "us-east-1").add_auth(link)
+        answer = aws.send("GET", link.url)
+        assert (answer.status >= 400, b"secret" in answer.data) == (True, False), service
+
+
+@pytest.mark.parametrize(("service", "call"), [("sqs", "list_queues"), ("cloudformation", "list_stacks")])
+def test_every_service_asks_for_a_signature(aws: Fronted, service: str, call: str, signed_at: Any) -> None:
+    getattr(aws.client(service), call)()
+    for client, code in (
+        (aws.client(service, key="other"), "InvalidAccessKeyId"),
+        (aws.client(service, KEY, "another"), "SignatureDoesNotMatch"),
+    ):
+        with pytest.raises(ClientError, match=code):
+            getattr(client, call)()
+    signed_at(timedelta(minutes=16))
+    with pytest.raises(ClientError, match="RequestTimeTooSkewed"):
+        getattr(aws.client(service), call)()
+
+
+@pytest.mark.parametrize("service", ["s3", "sqs"])
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/moto-api/reset"), ("GET", "/latest/meta-data/"), ("GET", "/favicon.ico")]
+)
+def test_nobody_reaches_motos_own_pages(aws: Fronted, service: str, method: str, path: str) -> None:
+    request = AWSRequest(method, aws.url + path, headers={"Host": f"127.0.0.1:{aws.port}"})
+    _sign(request, service)
+    aws.client("sqs").create_queue(QueueName="kept")
+    assert aws.send(method, request.url, headers=dict(request.headers.items())).status == 403
+    assert aws.client("sqs").list_queues(QueueNamePrefix="kept")["QueueUrls"]
+
+
+def test_a_body_that_never_comes_keeps_nobody_waiting(aws: Fronted) -> None:
+    link = aws.client("sqs").generate_presigned_url("list_queues")
+    with socket.create_connection(("127.0.0.1", aws.port)) as stalled:
+        for place in ("/", link.removeprefix(aws.url)):
+            stalled.sendall(
+                f"POST {place} HTTP/1.1\r\nHost: 127.0.0.1:{aws.port}\r\nContent-Length: 10\r\n"
+                "Content-Type: application/x-www-form-urlencoded\r\n\r\n".encode()
+            )
+            aws.client(read_timeout=30).list_buckets()
+
+
+def test_what_moto_cannot_do_is_answered_as_the_service_does(aws: Fronted, capfd: pytest.CaptureFixture[str]) -> None:
+    client = aws.client("sqs")
+    with pytest.raises(ClientError, match=r"InternalError.*moto failed"):
+        client.start_message_move_task(SourceArn="arn:aws:sqs:us-east-1:123456789012:none")
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_clock_may_be_a_quarter_of_an_hour_wrong(aws: Fronted, signed_at: Any) -> None:
     signed_at(timedelta(minutes=14))
     aws.client().list_buckets()
@@ -109,6 +194,7 @@ def test_a_clock_may_be_a_quarter_of_an_hour_wrong(aws: Fronted, signed_at: Any)
         ("X-Amz-Expires", "604801", "less than a week"),
         ("X-Amz-Expires", "-1", "non-negative"),
         ("X-Amz-Expires", "soon", "should be a number"),
+        ("X-Amz-Expires", "9" * 5000, "should be a number"),
         ("X-Amz-Date", "yesterday", "ISO8601"),
         ("X-Amz-Credential", "imgpipe", "mal-formed"),
         ("X-Amz-Algorithm", "none", "requires the X-Amz-Algorithm"),
@@ -157,12 +243,10 @@ def test_another_services_body_is_signed_too() -> None:
             check(_environ(request, tampered), service, {"imgpipe": "imgpipe"})
 
 
-def test_a_date_header_is_a_time_as_well() -> None:
-    request = AWSRequest(
-        "GET",
-        "http://127.0.0.1/",
-        headers={"Host": "127.0.0.1", "Date": format_datetime(datetime.now(UTC), usegmt=True)},
-    )
+@pytest.mark.parametrize("hours", [0, 1, -8])
+def test_a_date_header_is_a_time_as_well_in_whatever_zone(hours: int) -> None:
+    date = format_datetime(datetime.now(timezone(timedelta(hours=hours))))
+    request = AWSRequest("GET", "http://127.0.0.1/", headers={"Host": "127.0.0.1", "Date": date})
     _sign(request, "execute-api")
     check(_environ(request, b""), "execute-api", {"imgpipe": "imgpipe"})
 

@@ -8,15 +8,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import parse_qsl, quote, unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 from wsgiref.types import WSGIEnvironment
 
-from imgpipe.local.emulator.signature import ALGORITHM, Refused
+from imgpipe.local.emulator.refused import Refused
+from imgpipe.local.emulator.request import Request
 
 _VIRTUAL: Final = re.compile(r"(?!s3\.)(.+?)\.(?:s3(?:[.-].+)?|localhost)")
 """Hosts as photos.localhost, photos.s3.localhost and photos.s3.us-east-1.amazonaws.com."""
-
-_CHECKED: Final = f"{ALGORITHM} Credential=imgpipe/20260101/us-east-1/s3/aws4_request"
 
 
 @dataclass(frozen=True)
@@ -33,36 +32,31 @@ class Target:
     base: str = ""
 
 
-def address(environ: WSGIEnvironment) -> Target:
+def address(request: Request) -> Target:
     """Where the request goes. Raises Refused where that is not UTF-8."""
-    raw, _, query = environ["RAW_URI"].partition("?")
-    if not raw.startswith("/"):
-        raw = "/" + raw.split("://", 1)[-1].partition("/")[2]
-    host = environ.get("HTTP_HOST", "")
-    virtual = _VIRTUAL.fullmatch(re.sub(r":\d+$", "", host.lower()))
-    path = f"/{virtual[1]}{raw}" if virtual else raw
+    virtual = _VIRTUAL.fullmatch(re.sub(r":\d+$", "", request.host.lower()))
+    path = f"/{virtual[1]}{request.path}" if virtual else request.path
     bucket, _, key = path[1:].partition("/")
     try:
         return Target(
             bucket=unquote_to_bytes(bucket).decode(),
             key=unquote_to_bytes(key).decode(),
-            query=dict(parse_qsl(query, keep_blank_values=True)),
+            query=request.parameters,
             path=path,
-            base=f"http://{host}/{'' if virtual else bucket + '/'}",
+            base=f"http://{request.host}/{'' if virtual else bucket + '/'}",
         )
     except UnicodeDecodeError:
         raise Refused("InvalidURI", "Couldn't parse the specified URI.") from None
 
 
 def point(environ: WSGIEnvironment, target: Target, query: str = "") -> None:
-    """Make `environ` a request for `target` that moto takes for a signed one, since the front has checked it."""
-    path = f"/{target.bucket}/{target.key}" if target.key else f"/{target.bucket}"
-    uri = f"{quote(path)}?{query}" if query else quote(path)
-    environ.setdefault("HTTP_AUTHORIZATION", _CHECKED)
+    """Make `environ` a request for `target`."""
+    path = quote(f"/{target.bucket}/{target.key}" if target.key else f"/{target.bucket}")
+    uri = f"{path}?{query}" if query else path
     environ.update(
         HTTP_HOST="localhost",
         # Encoded, though WSGI has it plain: moto only routes by it, and by no path with a line feed.
-        PATH_INFO=quote(path),
+        PATH_INFO=path,
         QUERY_STRING=query,
         RAW_URI=uri,
         REQUEST_URI=uri,

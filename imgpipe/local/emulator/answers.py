@@ -1,6 +1,11 @@
-"""What S3 answers when it refuses: an XML document with a code, a message and an HTTP status."""
+"""Whole HTTP answers: moto's, and what is said here, which is XML as S3 writes it, or JSON where another service does.
+
+A document can be made of any text: what XML cannot hold, as few characters as that are, becomes U+FFFD.
+"""
 
 import base64
+import json
+import re
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,21 +16,10 @@ from xml.sax.saxutils import escape
 from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.test import run_wsgi_app
 
-from imgpipe.local.emulator.signature import Refused
+from imgpipe.local.emulator.refused import Refused
 
-_STATUS: Final = {
-    "AccessDenied": 403,
-    "AccessForbidden": 403,
-    "InternalError": 500,
-    "InvalidAccessKeyId": 403,
-    "MethodNotAllowed": 405,
-    "MissingContentLength": 411,
-    "NotImplemented": 501,
-    "PreconditionFailed": 412,
-    "RequestTimeTooSkewed": 403,
-    "SignatureDoesNotMatch": 403,
-}
-"""Codes that are not answered with 400 ("Error responses")."""
+_NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What is no Char of XML 1.0."""
 
 
 @dataclass(frozen=True)
@@ -73,23 +67,42 @@ class Identity:
 
 def document(status: int, root: str, elements: Mapping[str, str], *headers: tuple[str, str]) -> Answer:
     """An XML document of one level."""
-    inside = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in elements.items())
-    body = f'<?xml version="1.0" encoding="UTF-8"?>\n<{root}>{inside}</{root}>'.encode()
-    about = (("Content-Type", "application/xml"), ("Content-Length", str(len(body))))
-    return Answer(status, about + headers, (body,))
+    return _said(status, f"<{root}>{_inside(elements)}</{root}>", *headers)
 
 
 def refusal(refused: Refused, resource: str, identity: Identity) -> Answer:
-    """The answer to a request for `resource`, a path, that is not carried out."""
+    """S3's answer to a request for `resource`, a path, that is not carried out."""
     about = {"Resource": resource, "RequestId": identity.request, "HostId": identity.host}
-    return document(
-        _STATUS.get(refused.code, 400),
-        "Error",
-        {"Code": refused.code, "Message": refused.message, **refused.details, **about},
-    )
+    elements = {"Code": refused.code, "Message": refused.message, **refused.details, **about}
+    return document(refused.status, "Error", elements)
+
+
+def refusal_elsewhere(refused: Refused, media_type: str, identity: Identity) -> Answer:
+    """Another service's answer, in the form in which it was asked: JSON, or XML as AWS Query has it."""
+    if "json" in media_type:
+        body = json.dumps({"__type": refused.code, "message": refused.message}).encode()
+        about = (("Content-Type", media_type), ("Content-Length", str(len(body))))
+        return Answer(refused.status, about, (body,))
+    error = _inside({"Code": refused.code, "Message": refused.message})
+    inside = f"<Error>{error}</Error><RequestId>{identity.request}</RequestId>"
+    return _said(refused.status, f"<ErrorResponse>{inside}</ErrorResponse>")
 
 
 def ask(application: WSGIApplication, environ: WSGIEnvironment) -> Answer:
     """What a WSGI application says to a request."""
     body, status, headers = run_wsgi_app(application, environ, buffered=True)
     return Answer(int(status.split()[0]), tuple(headers), tuple(body))
+
+
+def _said(status: int, content: str, *headers: tuple[str, str]) -> Answer:
+    body = f'<?xml version="1.0" encoding="UTF-8"?>\n{content}'.encode()
+    about = (("Content-Type", "application/xml"), ("Content-Length", str(len(body))))
+    return Answer(status, about + headers, (body,))
+
+
+def _inside(elements: Mapping[str, str]) -> str:
+    return "".join(
+        # A carriage return as it is would be read as a line feed.
+        f"<{name}>{escape(_NO_XML.sub(chr(0xFFFD), value), {chr(13): '&#13;'})}</{name}>"
+        for name, value in elements.items()
+    )

@@ -1,28 +1,35 @@
-"""An upload's bytes as S3 takes them: unwrapped from aws-chunked, and held against every checksum that came with them.
+"""An upload's bytes as S3 takes them: whole, unwrapped from aws-chunked, and as every checksum beside them says.
 
-A wrong checksum is found when the last byte is read, which is before moto stores any; Refused then goes through moto
-to the front. CRC32C and CRC64NVME are not checked, as no library at hand computes them.
+All of a body is here before moto sees any of it. CRC32C and CRC64NVME are not checked, as no library at hand computes
+them.
 """
 
 import base64
 import binascii
 import hashlib
+import io
+import re
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from itertools import chain, islice
 from typing import IO, Final, Protocol
 from wsgiref.types import WSGIEnvironment
 
 from werkzeug.wsgi import get_input_stream
 
 from imgpipe.local.emulator.addresses import Target
-from imgpipe.local.emulator.signature import Refused
+from imgpipe.local.emulator.refused import Refused, incomplete, too_large
 
-MEMORY: Final = 1 << 20
+LARGEST: Final = 5 * 2**30
+"""Bytes of one PUT or POST ("Amazon S3 multipart upload limits")."""
+_MEMORY: Final = 1 << 20
 """Bytes of an upload that are held in memory; what is longer goes to a temporary file."""
-_PIECE: Final = 1 << 16
+_PIECE: Final = 1 << 20
 _LINE: Final = 1 << 13
 """Bytes of the longest line between two chunks."""
+_TRAILERS: Final = 10
+"""Lines that may follow the last chunk."""
 _CHECKSUM: Final = "HTTP_X_AMZ_CHECKSUM_"
 _ALGORITHMS: Final = ("SHA256", "SHA1", "CRC32", "CRC32C", "CRC64NVME")
 _FRAMED: Final = "STREAMING-"
@@ -55,53 +62,81 @@ _HASHES: Final[dict[str, Callable[[], Hash]]] = {
 """Header that holds a digest -> what computes it."""
 
 
-class _Checked:
-    """A stream of `length` bytes that raises Refused, instead of giving the last of them, where a digest is another."""
+def receive(environ: WSGIEnvironment, target: Target, pieces: Iterable[bytes] | None = None) -> int:
+    """Make the request's body the plain bytes of the upload, whole and checked; how many they are. `pieces` are its
+    bytes where these are not in the body as it came.
 
-    def __init__(self, stream: IO[bytes], length: int, expected: dict[str, bytes]) -> None:
-        self._stream = stream
-        self._left = length
-        self._expected = expected
-        self._hashes = {header: _HASHES[header]() for header in expected}
-        if not length:
-            self._compare()
-
-    def read(self, size: int = -1) -> bytes:
-        data = self._stream.read(self._left if size < 0 else min(size, self._left))
-        self._left -= len(data)
-        for computed in self._hashes.values():
-            computed.update(data)
-        if not self._left and data:
-            self._compare()
-        return data
-
-    def _compare(self) -> None:
-        for header, computed in self._hashes.items():
-            if computed.digest() != self._expected[header]:
-                raise _mismatch(header)
-
-
-def receive(environ: WSGIEnvironment, target: Target) -> None:
-    """Make the request's body the plain bytes of the upload, which are checked while they are read.
-
-    Raises Refused where its length, its framing or a checksum's form is wrong.
+    Raises Refused where its length, its framing or a checksum is wrong.
     """
-    if environ.get("HTTP_X_AMZ_CONTENT_SHA256", "").startswith(_FRAMED):
-        _unwrap(environ)
-    elif "HTTP_TRANSFER_ENCODING" in environ:
-        raise Refused("MissingContentLength", "You must provide the Content-Length HTTP header.")
-    length = environ.get("CONTENT_LENGTH") or "0"
-    if not length.isdecimal():
-        raise Refused("MissingContentLength", "You must provide the Content-Length HTTP header.")
+    trailers: tuple[str, ...] = ()
+    if pieces is None and environ.get("HTTP_X_AMZ_CONTENT_SHA256", "").startswith(_FRAMED):
+        trailers = _unframe(environ)
+        pieces = _chunks(environ, _length(environ, "HTTP_X_AMZ_DECODED_CONTENT_LENGTH"), trailers)
+    elif pieces is None:
+        pieces = _plain(environ, target)
+    expected = dict(_expected(environ))
+    hashes = {header: _HASHES[header]() for header in {*expected, *trailers} & _HASHES.keys()}
+    file, size = _spool(pieces, hashes.values())
+    if trailers:
+        expected = dict(_expected(environ))
+    # Of an assembled object they are of all its bytes, not of the list of its parts.
+    assembled = environ["REQUEST_METHOD"] == "POST" and "uploadId" in target.query
+    for header, digest in expected.items():
+        if digest != hashes[header].digest() and not (assembled and header.startswith(_CHECKSUM)):
+            raise _mismatch(header)
     # moto keeps a checksum only where it is also said of which kind it is.
     for algorithm in _ALGORITHMS:
         if f"{_CHECKSUM}{algorithm}" in environ:
             environ.setdefault("HTTP_X_AMZ_SDK_CHECKSUM_ALGORITHM", algorithm)
-    expected = dict(_expected(environ))
-    if environ["REQUEST_METHOD"] == "POST" and "uploadId" in target.query:
-        # There they are of the object that the parts make, not of the list of parts.
-        expected = {header: digest for header, digest in expected.items() if not header.startswith(_CHECKSUM)}
-    environ["wsgi.input"] = _Checked(environ["wsgi.input"], int(length), expected)
+    environ["wsgi.input"], environ["CONTENT_LENGTH"] = file, str(size)
+    environ.pop("HTTP_TRANSFER_ENCODING", None)
+    environ.pop("wsgi.input_terminated", None)
+    return size
+
+
+def _spool(pieces: Iterable[bytes], hashes: Collection[Hash]) -> tuple[IO[bytes], int]:
+    remaining = _hashed(pieces, hashes)
+    first = next(remaining, b"")
+    second = next(remaining, None)
+    if second is None:
+        return io.BytesIO(first), len(first)  # which copies nothing
+    file = tempfile.SpooledTemporaryFile(_MEMORY)  # noqa: SIM115 - it lives as long as the request
+    for piece in chain((first, second), remaining):
+        file.write(piece)
+    size = file.tell()
+    file.seek(0)
+    return file, size
+
+
+def _hashed(pieces: Iterable[bytes], hashes: Collection[Hash]) -> Iterator[bytes]:
+    for piece in pieces:
+        for computed in hashes:
+            computed.update(piece)
+        yield piece
+
+
+def _plain(environ: WSGIEnvironment, target: Target) -> Iterator[bytes]:
+    wanted = environ["REQUEST_METHOD"] == "PUT" and target.key and "HTTP_X_AMZ_COPY_SOURCE" not in environ
+    if "HTTP_TRANSFER_ENCODING" in environ or (wanted and "CONTENT_LENGTH" not in environ):
+        raise _no_length()
+    left = _length(environ, "CONTENT_LENGTH") if environ.get("CONTENT_LENGTH") else 0
+    while left:
+        # Not through werkzeug's stream, which copies.
+        piece = environ["wsgi.input"].read(min(left, _PIECE))
+        if not piece:
+            raise incomplete()
+        left -= len(piece)
+        yield piece
+
+
+def _length(environ: WSGIEnvironment, header: str) -> int:
+    text = environ.get(header, "")
+    if not (text.isascii() and text.isdigit()):
+        raise _no_length()
+    length = int(text[:20])
+    if length > LARGEST:
+        raise too_large(length, LARGEST)
+    return length
 
 
 def _expected(environ: WSGIEnvironment) -> Iterator[tuple[str, bytes]]:
@@ -118,47 +153,60 @@ def _expected(environ: WSGIEnvironment) -> Iterator[tuple[str, bytes]]:
         yield header, digest
 
 
-def _unwrap(environ: WSGIEnvironment) -> None:
-    """Spool what the chunks hold ("Signature calculations for the authorization header: chunked upload"); what trails
-    them becomes headers. The chunks' own signatures are not checked."""
-    spool = tempfile.SpooledTemporaryFile(MEMORY)  # noqa: SIM115 - it lives as long as the request
-    stream = get_input_stream(environ)
-    while size := _size(stream.readline(_LINE)):
-        while size:
-            piece = stream.read(min(size, _PIECE))
-            if not piece:
-                raise _incomplete()
-            size -= len(piece)
-            spool.write(piece)
-        stream.readline(_LINE)
-    while line := stream.readline(_LINE).strip():
-        name, _, value = line.decode("latin-1").partition(":")
-        if name.lower().startswith("x-amz-checksum-"):
-            environ[f"HTTP_{name.upper().replace('-', '_')}"] = value.strip()
-    if str(spool.tell()) != environ.get("HTTP_X_AMZ_DECODED_CONTENT_LENGTH"):
-        raise _incomplete()
-    environ["CONTENT_LENGTH"] = str(spool.tell())
-    spool.seek(0)
-    environ["wsgi.input"] = spool
+def _unframe(environ: WSGIEnvironment) -> tuple[str, ...]:
+    """Take from the headers what is said of the chunks; the checksums that are to follow the last of them."""
+    announced = environ.pop("HTTP_X_AMZ_TRAILER", "").split(",")
     environ["HTTP_X_AMZ_CONTENT_SHA256"] = "UNSIGNED-PAYLOAD"
-    environ.pop("HTTP_TRANSFER_ENCODING", None)
-    environ.pop("wsgi.input_terminated", None)
     encodings = [name.strip() for name in environ.pop("HTTP_CONTENT_ENCODING", "").split(",")]
     if kept := ",".join(name for name in encodings if name not in ("", "aws-chunked")):
         environ["HTTP_CONTENT_ENCODING"] = kept
+    trailers = (f"HTTP_{name.strip().upper().replace('-', '_')}" for name in announced)
+    return tuple(header for header in trailers if header.startswith(_CHECKSUM))
+
+
+def _chunks(environ: WSGIEnvironment, length: int, trailers: tuple[str, ...]) -> Iterator[bytes]:
+    """The `length` bytes in the chunks ("Signature calculations for the authorization header: chunked upload"); what
+    trails them becomes headers. The chunks' own signatures are not checked."""
+    stream = get_input_stream(environ)
+    while size := _size(stream.readline(_LINE)):
+        length -= size
+        if length < 0:
+            raise incomplete()
+        while size:
+            piece = stream.read(min(size, _PIECE))
+            if not piece:
+                raise incomplete()
+            size -= len(piece)
+            yield piece
+        stream.readline(_LINE)
+    if length:
+        raise incomplete()
+    found = dict(islice(_lines(stream), _TRAILERS))
+    for header in trailers:
+        if header not in found:
+            raise Refused(
+                "MalformedTrailerError",
+                "The request contained trailing data that was not well-formed or did not conform to our published "
+                "schema.",
+            )
+        environ[header] = found[header]
+
+
+def _lines(stream: IO[bytes]) -> Iterator[tuple[str, str]]:
+    while line := stream.readline(_LINE).strip():
+        name, _, value = line.decode("latin-1").partition(":")
+        yield f"HTTP_{name.upper().replace('-', '_')}", value.strip()
 
 
 def _size(line: bytes) -> int:
-    try:
-        return int(line.partition(b";")[0], 16)
-    except ValueError:
-        raise _incomplete() from None
+    size = line.partition(b";")[0].strip()
+    if not re.fullmatch(rb"[0-9A-Fa-f]{1,16}", size):
+        raise incomplete()
+    return int(size, 16)
 
 
-def _incomplete() -> Refused:
-    return Refused(
-        "IncompleteBody", "The request body terminated unexpectedly: it is not what its lengths and chunks announce."
-    )
+def _no_length() -> Refused:
+    return Refused("MissingContentLength", "You must provide the Content-Length HTTP header.")
 
 
 def _malformed(header: str) -> Refused:

@@ -5,7 +5,7 @@ does; a deletion of many keys is always asked to name what it deleted.
 """
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final
 from wsgiref.types import WSGIEnvironment
 from xml.etree import ElementTree
@@ -15,11 +15,9 @@ from werkzeug.wsgi import get_input_stream
 from imgpipe.local.emulator.addresses import Target
 from imgpipe.local.emulator.answers import Answer
 from imgpipe.local.emulator.notifications import Change
-from imgpipe.local.emulator.signature import Refused
+from imgpipe.local.emulator.refused import Refused
 
-# moto reads no prefixes.
-ElementTree.register_namespace("", "http://s3.amazonaws.com/doc/2006-03-01/")
-
+_NAMESPACE: Final = "http://s3.amazonaws.com/doc/2006-03-01/"
 _ABOUT: Final = frozenset({"acl", "tagging", "retention", "legal-hold", "partNumber", "torrent", "restore"})
 """Parameters of requests for something about an object, or for a part of one."""
 Look = Callable[[Target, str | None], Answer]
@@ -43,7 +41,7 @@ def created(environ: WSGIEnvironment, target: Target, size: int, answer: Answer,
 
 
 def posted(target: Target, size: int, answer: Answer) -> Change | None:
-    """What a form created."""
+    """What a form created, of `size` bytes."""
     return _change("ObjectCreated:Post", target.key, size, answer) if answer.status == 200 else None
 
 
@@ -57,38 +55,41 @@ def removed(target: Target, answer: Answer) -> Change | None:
     return Change("ObjectRemoved:Delete", target.key, version=version)
 
 
-def take_quiet(environ: WSGIEnvironment) -> bool:
-    """Whether a DeleteObjects wants to hear of errors alone; it is asked to name everything all the same."""
-    data = get_input_stream(environ).read()
-    root = _parse(data)
+def take_removal(environ: WSGIEnvironment) -> tuple[tuple[str, ...], bool]:
+    """The keys that a DeleteObjects names, and whether it wants to hear of errors alone; moto is asked to name
+    everything all the same."""
+    root = _parse(get_input_stream(environ).read())
     quiet = root.find("{*}Quiet")
     if quiet is not None:
         root.remove(quiet)
-        data = ElementTree.tostring(root, encoding="utf-8")
+    data = _write(root)
     environ["wsgi.input"], environ["CONTENT_LENGTH"] = io.BytesIO(data), str(len(data))
-    return quiet is not None and (quiet.text or "").strip().lower() == "true"
+    keys = tuple(key.text or "" for key in root.iterfind("{*}Object/{*}Key"))
+    return keys, quiet is not None and (quiet.text or "").strip().lower() == "true"
 
 
-def removed_many(answer: Answer) -> Iterator[Change]:
-    """What a DeleteObjects removed."""
+def removed_many(answer: Answer, *, quiet: bool) -> tuple[Answer, tuple[Change, ...]]:
+    """What a DeleteObjects removed, with moto's answer as S3 gives it: its errors alone where it is `quiet`."""
     if answer.status != 200:
-        return
-    for deleted in _parse(b"".join(answer.body)).iterfind("{*}Deleted"):
-        marker = deleted.findtext("{*}DeleteMarkerVersionId")
-        version = deleted.findtext("{*}VersionId")
-        made = marker is not None and version is None
-        event = "ObjectRemoved:DeleteMarkerCreated" if made else "ObjectRemoved:Delete"
-        yield Change(event, deleted.findtext("{*}Key", ""), version=version or marker)
-
-
-def quietly(answer: Answer) -> Answer:
-    """The answer to a DeleteObjects with its errors alone."""
-    root = _parse(b"".join(answer.body))
-    for deleted in root.findall("{*}Deleted"):
-        root.remove(deleted)
-    body = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+        return answer, ()
+    # moto writes a key's carriage return as it is, and nothing else that has one.
+    root = _parse(b"".join(answer.body).replace(b"\r", b"&#13;"))
+    found = root.findall("{*}Deleted")
+    changes = tuple(map(_removal, found))
+    if quiet:
+        for deleted in found:
+            root.remove(deleted)
+    root.set("xmlns", _NAMESPACE)
+    body = b'<?xml version="1.0" encoding="UTF-8"?>\n' + _write(root)
     headers = answer.without("content-length").headers
-    return Answer(answer.status, (*headers, ("Content-Length", str(len(body)))), (body,))
+    return Answer(200, (*headers, ("Content-Length", str(len(body)))), (body,)), changes
+
+
+def _removal(deleted: ElementTree.Element) -> Change:
+    marker, version = deleted.findtext("{*}DeleteMarkerVersionId"), deleted.findtext("{*}VersionId")
+    made = marker is not None and version is None
+    event = "ObjectRemoved:DeleteMarkerCreated" if made else "ObjectRemoved:Delete"
+    return Change(event, deleted.findtext("{*}Key", ""), version=version or marker)
 
 
 def _change(event: str, key: str, size: int, answer: Answer) -> Change:
@@ -103,3 +104,11 @@ def _parse(data: bytes) -> ElementTree.Element:
         raise Refused(
             "MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema"
         ) from None
+
+
+def _write(root: ElementTree.Element) -> bytes:
+    """The document without namespaces, since moto reads no prefixes."""
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
+    # ElementTree leaves a text's carriage returns as they are, which are read as line feeds.
+    return bytes(ElementTree.tostring(root, encoding="utf-8")).replace(b"\r", b"&#13;")

@@ -10,7 +10,7 @@ from typing import Any
 from wsgiref.types import WSGIEnvironment
 
 from imgpipe.local.emulator.answers import Answer
-from imgpipe.local.emulator.signature import Refused
+from imgpipe.local.emulator.refused import Refused
 
 
 @dataclass(frozen=True)

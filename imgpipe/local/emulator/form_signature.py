@@ -4,13 +4,15 @@ What is signed is the policy in base64, as it came ("Calculating the signature f
 """
 
 from collections.abc import Mapping
+from hmac import compare_digest
 from typing import Final
 
 from botocore.auth import HmacV1Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from imgpipe.local.emulator.signature import ALGORITHM, Refused, Scope, mismatch, unknown_key
+from imgpipe.local.emulator.refused import Refused, mismatch, unknown_key, unsigned
+from imgpipe.local.emulator.signature import ALGORITHM, Scope
 
 _VERSION_4: Final = ("X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "X-Amz-Date", "policy")
 _VERSION_2: Final = ("AWSAccessKeyId", "signature", "policy")
@@ -29,8 +31,8 @@ def check(fields: Mapping[str, str], keys: Mapping[str, str]) -> None:
         signature = fields["x-amz-signature"]
         signed = _version_4(fields, keys)
     else:
-        raise Refused("AccessDenied", "Access Denied")
-    if signed != signature:
+        raise unsigned()
+    if not compare_digest(signed.encode(), signature.encode()):
         raise mismatch(fields["policy"])
 
 

@@ -1,27 +1,41 @@
-"""What stands before moto and makes its S3 answer as S3 does; requests to other services pass through it untouched.
+"""What stands before moto: it lets nothing unsigned through, and makes moto's S3 answer as S3 does.
 
-Every request to S3 is signed, a browser's form, or a browser's question beforehand; all else is refused, as a private
-bucket does. What a bucket tells and to which pages it answers is taken from the stack's template alone (`realise`),
-so that moto's own notifications, which are unlike S3's, are never set.
+Whom a request is for, its signature says, and moto is told by the front alone. To S3 a browser's form counts as signed,
+and a browser may ask beforehand. What a bucket tells and to which pages it answers is taken from the stack's template
+alone (`realise`), so that moto's own notifications, which are unlike S3's, are never set.
 """
 
 import io
 import logging
+import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import urlencode
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from wsgiref.util import setup_testing_defaults
 
+from werkzeug.exceptions import ClientDisconnected
+
 from imgpipe.local.emulator import body, changes, cors, notifications, post_form, signature, signature_v2
 from imgpipe.local.emulator.addresses import Target, address, point
-from imgpipe.local.emulator.answers import Answer, Identity, ask, refusal
+from imgpipe.local.emulator.answers import Answer, Identity, ask, refusal, refusal_elsewhere
 from imgpipe.local.emulator.notifications import Change, Notifier
-from imgpipe.local.emulator.signature import Refused
+from imgpipe.local.emulator.refused import Refused, incomplete, unsigned
+from imgpipe.local.emulator.request import Request
+from imgpipe.local.emulator.signature import Scope, Signature
+from imgpipe.local.emulator.turns import Turns
 
 _LOG: Final = logging.getLogger(__name__)
 _OF_THE_TEMPLATE: Final = frozenset({"cors", "notification"})
+_CLOSED: Final = ("/moto-api", "/favicon.ico", "/latest/meta-data/", "/latest/api/")
+"""Where moto answers whatever the service: to itself, which can be reset so, and as a machine's metadata."""
+_WORD: Final = re.compile("(?!.*s3)[a-z0-9-]+")
+_S3: Final = Scope("imgpipe", "20260101", "us-east-1", "s3")
+
+
+class _MotoError(Exception):
+    """moto failed at what AWS can do."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +52,7 @@ class Front:
         self._backend = backend
         self._keys = dict(keys)
         self._notifier = Notifier(send)
+        self._turns = Turns()
         self._buckets: dict[str, _Bucket] = {}
 
     def realise(self, bucket: str, properties: Mapping[str, Any]) -> None:
@@ -55,62 +70,93 @@ class Front:
             self._notifier.test(bucket, rules)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if _is_for_another(environ):
-            return ask(self._backend, environ).without("access-control-").send(start_response)
-        identity = Identity.new()
-        path, method = environ["RAW_URI"].partition("?")[0], environ["REQUEST_METHOD"]
-        bucket = _Bucket()
+        request, identity = Request.read(environ), Identity.new()
+        signed, bucket = _signature(request), _Bucket()
+        other = signed is not None and signed.scope.service.lower() != "s3"
         try:
-            target = address(environ)
-            bucket = self._buckets.get(target.bucket, bucket)
-            answer = self._answer(environ, target, bucket, identity)
-        except Refused as refused:
-            answer = refusal(refused, path, identity)
+            if signed and other:
+                answer = self._elsewhere(environ, request, signed)
+            else:
+                target = address(request)
+                bucket = self._buckets.get(target.bucket, bucket)
+                answer = self._answer(environ, request, signed, target, bucket, identity)
         except Exception as error:
-            _LOG.debug("moto failed at %s %s", method, path, exc_info=True)
-            answer = refusal(Refused("InternalError", f"moto failed: {error!r}"), path, identity)
+            refused = _refused(error, request)
+            if other:
+                answer = refusal_elsewhere(refused, environ.get("CONTENT_TYPE", ""), identity)
+            else:
+                answer = refusal(refused, request.path, identity)
+        if other:
+            return answer.send(start_response)
         answer = answer.also(*identity.headers)
-        if method != "OPTIONS":
-            answer = answer.also(*cors.headers(bucket.pages, environ, method))
-        if method == "HEAD":
+        if request.method != "OPTIONS":
+            answer = answer.also(*cors.headers(bucket.pages, environ, request.method))
+        if request.method == "HEAD":
             answer = Answer(answer.status, answer.headers)
         return answer.send(start_response)
 
-    def _answer(self, environ: WSGIEnvironment, target: Target, bucket: _Bucket, identity: Identity) -> Answer:
-        method = environ["REQUEST_METHOD"]
-        if method == "OPTIONS":
+    def _elsewhere(self, environ: WSGIEnvironment, request: Request, signed: Signature) -> Answer:
+        scope = replace(signed.scope, service=signed.scope.service.lower())
+        # Of these words moto makes a host's name, and takes any that holds "s3" for one of S3's.
+        if not (_WORD.fullmatch(scope.service) and _WORD.fullmatch(scope.region)):
+            raise Refused("NotImplemented", f"There is no {scope.service} in {scope.region} here.")
+        signature.verify(environ, request, signed, scope.service, self._keys)
+        return self._moto(environ, scope)
+
+    def _answer(
+        self,
+        environ: WSGIEnvironment,
+        request: Request,
+        signed: Signature | None,
+        target: Target,
+        bucket: _Bucket,
+        identity: Identity,
+    ) -> Answer:
+        if request.method == "OPTIONS":
             return cors.preflight(bucket.pages, environ)
-        if post_form.is_form(environ, target):
-            form, target = post_form.put(environ, target, self._keys)
-            body.receive(environ, target)
-            stored = self._moto(environ)
-            self._tell(target, bucket, changes.posted(target, form.size, stored), environ, identity)
-            return post_form.answer(form, target, stored) if stored.status == 200 else stored
-        if signature_v2.is_signed(target):
-            signature_v2.check(environ, target, self._keys)
+        if post_form.is_form(request.method, target):
+            return self._post(environ, target, bucket, identity)
+        if signature_v2.is_signed(request):
+            signature_v2.check(request, target, self._keys)
+        elif signed:
+            signature.verify(environ, request, signed, "s3", self._keys)
         else:
-            signature.check(environ, "s3", self._keys)
-        if not target.key and method in ("PUT", "DELETE") and target.query.keys() & _OF_THE_TEMPLATE:
+            signature.check(environ, "s3", self._keys)  # says why it cannot be read
+        if not target.key and target.query.keys() & _OF_THE_TEMPLATE:
             raise Refused("NotImplemented", "Here a bucket's notifications and CORS are those of its template alone.")
-        point(environ, target, environ["QUERY_STRING"])
-        body.receive(environ, target)
-        size = int(environ.get("CONTENT_LENGTH") or 0)
-        if method == "POST" and not target.key and "delete" in target.query:
+        request.lift(environ)
+        point(environ, target, request.query)
+        size = body.receive(environ, target)
+        if request.method == "POST" and not target.key and "delete" in target.query:
             return self._delete_many(environ, target, bucket, identity)
-        answer = self._moto(environ)
-        if method == "DELETE":
-            change = changes.removed(target, answer)
-        else:
-            change = changes.created(environ, target, size, answer, self._look)
-        self._tell(target, bucket, change, environ, identity)
+        if request.method not in ("PUT", "POST", "DELETE"):
+            return self._moto(environ)
+        with self._turns.take(target.bucket, [target.key]):
+            answer = self._moto(environ)
+            if request.method == "DELETE":
+                change = changes.removed(target, answer)
+            else:
+                change = changes.created(environ, target, size, answer, self._look)
+            self._tell(target, bucket, change, environ, identity)
+        if request.method == "DELETE" and not target.key and answer.status == 204:
+            self._buckets.pop(target.bucket, None)
         return answer
 
+    def _post(self, environ: WSGIEnvironment, target: Target, bucket: _Bucket, identity: Identity) -> Answer:
+        form = post_form.read(environ, target, self._keys)
+        size = body.receive(form.environ, form.target, form.pieces)
+        with self._turns.take(form.target.bucket, [form.target.key]):
+            stored = self._moto(form.environ)
+            self._tell(form.target, bucket, changes.posted(form.target, size, stored), environ, identity)
+        return post_form.answer(form, stored) if stored.status == 200 else stored
+
     def _delete_many(self, environ: WSGIEnvironment, target: Target, bucket: _Bucket, identity: Identity) -> Answer:
-        quiet = changes.take_quiet(environ)
-        answer = self._moto(environ)
-        for change in changes.removed_many(answer):
-            self._tell(target, bucket, change, environ, identity)
-        return changes.quietly(answer) if quiet and answer.status == 200 else answer
+        keys, quiet = changes.take_removal(environ)
+        with self._turns.take(target.bucket, keys):
+            answer, removed = changes.removed_many(self._moto(environ), quiet=quiet)
+            for change in removed:
+                self._tell(target, bucket, change, environ, identity)
+        return answer
 
     def _tell(
         self, target: Target, bucket: _Bucket, change: Change | None, environ: WSGIEnvironment, identity: Identity
@@ -118,10 +164,6 @@ class Front:
         if change:
             source = environ.get("REMOTE_ADDR", "")
             self._notifier.tell(target.bucket, bucket.told, change, source=source, identity=identity)
-
-    def _moto(self, environ: WSGIEnvironment) -> Answer:
-        # It lets every page of every origin read everything.
-        return ask(self._backend, environ).without("access-control-", "vary", "x-amzn-requestid")
 
     def _look(self, target: Target, version: str | None) -> Answer:
         return self._ask("HEAD", target, urlencode({"versionId": version}) if version else "")
@@ -133,10 +175,37 @@ class Front:
         point(environ, target, query)
         return self._moto(environ)
 
+    def _moto(self, environ: WSGIEnvironment, scope: Scope = _S3) -> Answer:
+        """What moto's part for the scope's service answers to a request that was found to be signed."""
+        if environ["PATH_INFO"].startswith(_CLOSED):
+            raise unsigned()
+        environ["HTTP_AUTHORIZATION"] = f"{signature.ALGORITHM} Credential={scope}, SignedHeaders=host, Signature=0"
+        try:
+            answer = ask(self._backend, environ)
+        except Exception as error:
+            raise _MotoError(f"moto failed: {error!r}") from error
+        # moto lets every page of every origin read everything.
+        ours = ("access-control-", "vary", "x-amzn-requestid") if scope is _S3 else ("access-control-",)
+        return answer.without(*ours)
 
-def _is_for_another(environ: WSGIEnvironment) -> bool:
+
+def _signature(request: Request) -> Signature | None:
+    """The request's signature, which says what service it is for; without one it is for S3."""
     try:
-        found = signature.read(environ)
+        return signature.read(request)
     except Refused:
-        return False
-    return found is not None and found.scope.service != "s3"
+        return None
+
+
+def _refused(error: Exception, request: Request) -> Refused:
+    match error:
+        case Refused():
+            return error
+        case ClientDisconnected():
+            return incomplete()
+        case _MotoError():
+            _LOG.debug("moto failed at %s %s", request.method, request.path, exc_info=error)
+            return Refused("InternalError", str(error))
+        case _:
+            _LOG.error("The emulator failed at %s %s", request.method, request.path, exc_info=error)
+            return Refused("InternalError", f"The emulator failed: {error!r}")

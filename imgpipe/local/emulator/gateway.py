@@ -7,6 +7,7 @@ function failed, its caller does not learn.
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from typing import Any, Final, NamedTuple
 from wsgiref.types import StartResponse, WSGIEnvironment
@@ -17,9 +18,12 @@ from werkzeug.wsgi import get_input_stream
 from imgpipe.local.emulator import payload, signature
 from imgpipe.local.emulator.environment import FunctionError
 from imgpipe.local.emulator.function import PAYLOAD_BYTES, Function
+from imgpipe.local.emulator.refused import Refused
 
 BODY_BYTES: Final = 10 * 1024 * 1024
 """The most that a request's body may have ("Quotas for configuring and running an HTTP API")."""
+CONCURRENCY: Final = 10
+"""Calls that are answered at once; others wait. An account may have a thousand, and this machine a few cores."""
 _PIECE: Final = 1 << 20
 
 
@@ -34,11 +38,17 @@ class _Route(NamedTuple):
         method, path = key.split(" ")
         return cls(key, method, re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(path))))
 
+    @property
+    def vagueness(self) -> tuple[bool, ...]:
+        """For each segment, whether it is any: of two routes for one path the one that names more of it is taken."""
+        return tuple("{" in segment for segment in self.key.split("/"))
+
 
 class Gateway:
     """A WSGI application that gives what is asked of `routes`, each as in `GET /images/{id}`, to `function`.
 
-    `keys` are the callers' access keys and secrets; `cors` is the CorsConfiguration of an AWS::ApiGatewayV2::Api.
+    `keys` are the callers' access keys and secrets; `cors` is the CorsConfiguration of an AWS::ApiGatewayV2::Api, and
+    `timeout`, in seconds, the integration's, whose default is API Gateway's own.
     """
 
     def __init__(
@@ -47,11 +57,14 @@ class Gateway:
         function: Function,
         keys: Mapping[str, str],
         cors: Mapping[str, Any] | None = None,
+        timeout: float = 30,
     ) -> None:
-        self._routes = [_Route.read(key) for key in routes]
+        self._routes = sorted(map(_Route.read, routes), key=lambda route: route.vagueness)
         self._function = function
         self._keys = keys
         self._cors = cors
+        self._timeout = timeout
+        self._calls = ThreadPoolExecutor(CONCURRENCY, "api")
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         request_id = payload.new_request_id()
@@ -82,19 +95,21 @@ class Gateway:
         event = payload.event(payload.Call(request_id, access_key, *found[0], path, body), environ)
         if len(json.dumps(event)) > PAYLOAD_BYTES:
             return _said(413, "Request Entity Too Large")
+        call = self._calls.submit(self._function.invoke, event)
         try:
-            return payload.response(self._function.invoke(event))
+            return payload.response(call.result(self._timeout))
+        except TimeoutError:
+            call.cancel()
+            return _said(503, "Service Unavailable")
         except (FunctionError, payload.Malformed):
             return _said(500, "Internal Server Error")
 
     def _access_key(self, environ: WSGIEnvironment) -> str | None:
         """Whose request it is; None where it is not signed as it must be."""
         try:
-            signature.check(environ, "execute-api", self._keys)
-            signed = signature.read(environ)
-        except signature.Refused:
+            return signature.check(environ, "execute-api", self._keys).scope.access_key
+        except Refused:
             return None
-        return signed.scope.access_key if signed else None
 
 
 def _preflight(cors: Mapping[str, Any], environ: WSGIEnvironment) -> Response:

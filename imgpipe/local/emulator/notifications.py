@@ -1,10 +1,11 @@
 """What S3 tells a queue when an object changed: real event messages, to the queues that a bucket's rules name.
 
 The shape is version 2.1 of "Event message structure". S3 may deliver late, twice and in any order; here a message is
-on its queue before the request that caused it is answered, once.
+on its queue before the request that caused it is answered, once. What cannot be sent is logged: the object is stored.
 """
 
 import json
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ from urllib.parse import quote_plus
 
 from imgpipe.local.emulator.answers import Identity
 
+_LOG: Final = logging.getLogger(__name__)
 _REGION: Final = "us-east-1"
 _OWNER: Final = "IMGPIPE"
 
@@ -82,7 +84,7 @@ class Notifier:
                 "RequestId": identity.request,
                 "HostId": identity.host,
             }
-            self._send(queue, json.dumps(event))
+            self._deliver(queue, event)
 
     def tell(self, bucket: str, rules: tuple[Rule, ...], change: Change, *, source: str, identity: Identity) -> None:
         """Tell each queue whose rule takes it of a change, asked for by `identity` from the address `source`."""
@@ -90,10 +92,17 @@ class Notifier:
         sequencer = self._next() if taking else ""
         for rule in taking:
             record = _record(bucket, rule, change, sequencer, source, identity)
-            self._send(rule.queue, json.dumps({"Records": [record]}))
+            self._deliver(rule.queue, {"Records": [record]})
+
+    def _deliver(self, queue: str, event: dict[str, Any]) -> None:
+        try:
+            self._send(queue, json.dumps(event))
+        except Exception as error:
+            # Whatever a queue's end may raise: there is nobody who could do anything about it.
+            _LOG.error("%s was not told of a change: %r", queue, error)
 
     def _next(self) -> str:
-        """Later changes of a key have greater ones, as hexadecimal numbers of one length."""
+        """A greater one each time, as hexadecimal numbers of one length."""
         with self._lock:
             self._last = max(self._last + 1, time.time_ns())
             return f"{self._last:018X}"

@@ -1,93 +1,90 @@
 """A browser's upload: the form that was posted to a bucket, read, held against its policy, and turned into a PUT.
 
-Fields come before the file and are bounded; the file is spooled, and what follows it is ignored ("POST Object").
+Fields come before the file and are bounded; of the file nothing is read before they are found right, and what follows
+it is ignored ("POST Object").
 """
 
-import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import IO, Final
-from urllib.parse import quote, urlencode, urlsplit
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import SplitResult, quote, urlencode, urlsplit
 from wsgiref.types import WSGIEnvironment
 
 from werkzeug.http import parse_options_header
 from werkzeug.sansio.multipart import NEED_DATA, Data, Epilogue, Event, Field, File, MultipartDecoder
+from werkzeug.urls import iri_to_uri
 from werkzeug.wsgi import get_input_stream
 
 from imgpipe.local.emulator import form_signature
 from imgpipe.local.emulator.addresses import Target, point
 from imgpipe.local.emulator.answers import Answer, document
-from imgpipe.local.emulator.body import MEMORY
 from imgpipe.local.emulator.post_policy import Policy
-from imgpipe.local.emulator.signature import Refused
+from imgpipe.local.emulator.refused import Refused, too_large
 
 _PIECE: Final = 1 << 16
-_FIELDS: Final = 20_480
-"""Bytes that the fields may have ("MaxPostPreDataLengthExceeded")."""
+_BEFORE: Final = 20_480
+"""Bytes that may come before the file ("MaxPostPreDataLengthExceeded")."""
 _PASSED: Final = ("cache-control", "content-disposition", "content-encoding", "content-md5", "content-type", "expires")
 """Fields that become the object's headers, besides those that start with x-amz-."""
+Events = Iterator[tuple[Event, int]]
+"""What comes, each with how many bytes of the body came until it."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Form:
-    """What was posted: each field under its name as it came, the file, its name and its size in bytes."""
+    """A form that may be carried out: the PUT that it stands for, where to, the file, and what is answered then."""
 
-    fields: dict[str, str] = field(default_factory=dict)
-    file: IO[bytes] | None = None
-    name: str | None = None
-    size: int = 0
-
-    @property
-    def values(self) -> dict[str, str]:
-        """The fields under lower-case names."""
-        return {name.lower(): value for name, value in self.fields.items()}
+    environ: WSGIEnvironment
+    target: Target
+    pieces: Iterator[bytes]
+    redirect: SplitResult | None
+    status: int
 
 
-def is_form(environ: WSGIEnvironment, target: Target) -> bool:
+def is_form(method: str, target: Target) -> bool:
     """Whether the request is an upload from a browser: anything that is posted to a bucket and names no action."""
-    return environ["REQUEST_METHOD"] == "POST" and bool(target.bucket) and not target.key and not target.query
+    return method == "POST" and bool(target.bucket) and not target.key and not target.query
 
 
-def put(environ: WSGIEnvironment, target: Target, keys: Mapping[str, str]) -> tuple[Form, Target]:
-    """Make `environ` the PUT that the form stands for; the form, and where its object goes.
+def read(environ: WSGIEnvironment, target: Target, keys: Mapping[str, str]) -> Form:
+    """The form in the body, of which the file's bytes are read as `pieces` are taken.
 
-    Raises Refused where the form, its signature or its policy does not allow it.
+    Raises Refused where the form, its signature or its policy does not allow it; so do the `pieces`, where there are
+    too many bytes or too few.
     """
-    form = _read(environ)
-    values = form.values
-    form_signature.check(values, keys)
-    form_signature.require(values, ("key",))
-    if form.file is None:
-        raise Refused("InvalidArgument", "POST requires exactly one file upload per request.", ArgumentName="file")
-    if form.name is not None:
+    events = _events(environ)
+    fields, name = _fields(events)
+    form_signature.check(fields, keys)
+    form_signature.require(fields, ("key",))
+    if name is not None:
         # Before the policy is looked at: conditions are of what the variables became.
-        form.fields = {name: value.replace("${filename}", form.name) for name, value in form.fields.items()}
-        values = form.values
-    Policy.read(values["policy"]).check(target.bucket, form.fields, form.size)
-    _become_put(environ, form, values)
-    target = Target(target.bucket, values["key"], base=target.base)
-    point(environ, target)
-    return form, target
+        fields = {field: value.replace("${filename}", name) for field, value in fields.items()}
+    policy = Policy.read(fields["policy"])
+    policy.check(target.bucket, fields)
+    target = Target(target.bucket, fields["key"], base=target.base)
+    put = _put(environ, fields)
+    point(put, target)
+    status = {"200": 200, "201": 201}.get(fields.get("success_action_status", ""), 204)
+    return Form(put, target, _file(events, *policy.lengths), _redirect(fields), status)
 
 
-def answer(form: Form, target: Target, stored: Answer) -> Answer:
+def answer(form: Form, stored: Answer) -> Answer:
     """What the browser is told once S3 has `stored` its file ("POST Object", responses)."""
-    values, etag = form.values, stored.header("etag")
+    target, etag = form.target, stored.header("etag")
     location = ("Location", target.base + quote(target.key, safe=""))
     about = stored.without("content-", "location").headers
-    redirect = values.get("success_action_redirect") or values.get("redirect") or ""
-    if urlsplit(redirect).scheme in ("http", "https"):
+    if form.redirect:
         query = urlencode({"bucket": target.bucket, "key": target.key, "etag": etag})
-        url = f"{redirect}{'&' if urlsplit(redirect).query else '?'}{query}"
-        return Answer(303, (*about, ("Location", url), ("Content-Length", "0")))
-    status = values.get("success_action_status")
-    if status == "201":
+        url = form.redirect._replace(query="&".join(filter(None, (form.redirect.query, query)))).geturl()
+        return Answer(303, (*about, ("Location", iri_to_uri(url)), ("Content-Length", "0")))
+    if form.status == 201:
         elements = {"Location": location[1], "Bucket": target.bucket, "Key": target.key, "ETag": etag}
         return document(201, "PostResponse", elements, *about, location)
-    return Answer(200 if status == "200" else 204, (*about, location))
+    return Answer(form.status, (*about, location))
 
 
-def _read(environ: WSGIEnvironment) -> Form:
+def _events(environ: WSGIEnvironment) -> Events:
+    """The body's parts; NEED_DATA stands for bytes of which nothing can be said yet."""
     kind, options = parse_options_header(environ.get("CONTENT_TYPE"))
     if kind != "multipart/form-data":
         raise Refused(
@@ -97,53 +94,70 @@ def _read(environ: WSGIEnvironment) -> Form:
         )
     if not options.get("boundary"):
         raise _malformed()
-    form, part, data = Form(), "", bytearray()
-    before = 0
+    decoder, stream, read = MultipartDecoder(options["boundary"].encode()), get_input_stream(environ), 0
     try:
-        for event in _events(environ, options["boundary"]):
-            match event:
-                case Field(name=name) | File(name=name) if form.file is None:
-                    part = name or ""
-                    data.clear()
-                    if part.lower() == "file":
-                        form.file = tempfile.SpooledTemporaryFile(MEMORY)  # noqa: SIM115 - it lives as long as the request
-                        form.name = _base(event.filename) if isinstance(event, File) else None
-                case Data(data=piece, more_data=more):
-                    if form.file is not None:
-                        form.size += form.file.write(piece)
-                        if not more:
-                            form.file.seek(0)
-                            return form
-                        continue
-                    before += len(piece)
-                    if before > _FIELDS:
-                        raise Refused(
-                            "MaxPostPreDataLengthExceeded",
-                            "Your POST request fields preceeding the upload file was too large.",
-                            MaxPostPreDataLengthBytes=str(_FIELDS),
-                        )
-                    data += piece
-                    if not more:
-                        _add(form, part, data.decode())
+        while True:
+            piece = stream.read(_PIECE)
+            read += len(piece)
+            decoder.receive_data(piece or None)
+            while (event := decoder.next_event()) is not NEED_DATA:
+                yield event, read - len(decoder.buffer)
+                if isinstance(event, Epilogue):
+                    return
+            yield NEED_DATA, read
     except ValueError:
         raise _malformed() from None
-    return form
 
 
-def _events(environ: WSGIEnvironment, boundary: str) -> Iterator[Event]:
-    decoder = MultipartDecoder(boundary.encode())
-    stream = get_input_stream(environ)
-    while True:
-        decoder.receive_data(stream.read(_PIECE) or None)
-        while (event := decoder.next_event()) is not NEED_DATA:
-            yield event
-            if isinstance(event, Epilogue):
-                return
+def _fields(events: Events) -> tuple[dict[str, str], str | None]:
+    """The fields before the file, under lower-case names, and the name that the file has itself."""
+    fields: dict[str, str] = {}
+    part, data = "", bytearray()
+    for event, before in events:
+        if before > _BEFORE:
+            raise Refused(
+                "MaxPostPreDataLengthExceeded",
+                "Your POST request fields preceeding the upload file was too large.",
+                MaxPostPreDataLengthBytes=str(_BEFORE),
+            )
+        match event:
+            case Field(name=name) | File(name=name):
+                part = (name or "").lower()
+                data.clear()
+                if part == "file":
+                    return fields, _base(event.filename) if isinstance(event, File) else None
+            case Data(data=piece, more_data=more):
+                data += piece
+                if not more:
+                    value = _text(data)
+                    fields[part] = f"{fields[part]},{value}" if part in fields else value
+    raise Refused("InvalidArgument", "POST requires exactly one file upload per request.", ArgumentName="file")
 
 
-def _add(form: Form, name: str, value: str) -> None:
-    known = next((other for other in form.fields if other.lower() == name.lower()), None)
-    form.fields[known or name] = f"{form.fields[known]},{value}" if known else value
+def _file(events: Events, least: int, most: int) -> Iterator[bytes]:
+    size = 0
+    for event, _ in events:
+        if isinstance(event, Data):
+            size += len(event.data)
+            if size > most:
+                raise too_large(size, most)
+            yield event.data
+            if not event.more_data:
+                break
+    if size < least:
+        raise Refused(
+            "EntityTooSmall",
+            "Your proposed upload is smaller than the minimum allowed size",
+            ProposedSize=str(size),
+            MinSizeAllowed=str(least),
+        )
+
+
+def _text(data: bytearray) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise _malformed() from None
 
 
 def _base(filename: str) -> str:
@@ -151,19 +165,30 @@ def _base(filename: str) -> str:
     return filename.replace("\\", "/").rpartition("/")[2]
 
 
-def _become_put(environ: WSGIEnvironment, form: Form, values: Mapping[str, str]) -> None:
-    for name in [name for name in environ if name.startswith("HTTP_X_AMZ_") or name == "CONTENT_TYPE"]:
-        del environ[name]
-    for name, value in values.items():
-        if name in _PASSED or (name.startswith("x-amz-") and name not in form_signature.FIELDS):
-            header = name.upper().replace("-", "_")
-            environ[header if header == "CONTENT_TYPE" else f"HTTP_{header}"] = value.encode().decode("latin-1")
-    if algorithm := environ.pop("HTTP_X_AMZ_CHECKSUM_ALGORITHM", None):
-        environ["HTTP_X_AMZ_SDK_CHECKSUM_ALGORITHM"] = algorithm
-    environ.setdefault("CONTENT_TYPE", "binary/octet-stream")
-    environ.update(REQUEST_METHOD="PUT", CONTENT_LENGTH=str(form.size))
-    environ["wsgi.input"] = form.file
-    environ.pop("HTTP_TRANSFER_ENCODING", None)
+def _put(environ: WSGIEnvironment, fields: Mapping[str, str]) -> WSGIEnvironment:
+    """A PUT whose headers are the fields': those of the browser's POST are of the form, not of the object."""
+    put = {name: value for name, value in environ.items() if not name.startswith(("HTTP_", "CONTENT_", "moto."))}
+    put |= {"REQUEST_METHOD": "PUT", "CONTENT_TYPE": "binary/octet-stream", "moto.preserved_header_names": {}}
+    for name, value in fields.items():
+        if name not in _PASSED and (not name.startswith("x-amz-") or name in form_signature.FIELDS):
+            continue
+        if any(ord(character) < 32 for character in value):
+            raise Refused("InvalidArgument", "A header's value holds no control characters.", ArgumentName=name)
+        header = f"HTTP_{name.upper().replace('-', '_')}".replace("HTTP_CONTENT_TYPE", "CONTENT_TYPE")
+        put[header] = value.encode().decode("latin-1")
+        put["moto.preserved_header_names"][header] = name
+    if algorithm := put.pop("HTTP_X_AMZ_CHECKSUM_ALGORITHM", None):
+        put["HTTP_X_AMZ_SDK_CHECKSUM_ALGORITHM"] = algorithm
+    return put
+
+
+def _redirect(fields: Mapping[str, str]) -> SplitResult | None:
+    """Where the browser is led on; what is no such URL counts as not given ("POST Object", success_action_redirect)."""
+    try:
+        split = urlsplit(fields.get("success_action_redirect") or fields.get("redirect") or "")
+    except ValueError:
+        return None
+    return split if split.scheme in ("http", "https") else None
 
 
 def _malformed() -> Refused:

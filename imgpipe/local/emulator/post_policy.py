@@ -7,13 +7,15 @@ Names are compared in any case, values as they are. The messages are S3's own, a
 import base64
 import binascii
 import json
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from imgpipe.local.emulator.signature import Refused
+from imgpipe.local.emulator.body import LARGEST
+from imgpipe.local.emulator.refused import Refused
 
 _EXEMPT: Final = frozenset({"x-amz-signature", "file", "policy", "awsaccesskeyid", "signature"})
 _RANGE: Final = "content-length-range"
@@ -41,42 +43,36 @@ class Policy:
             raise _invalid("Policy missing conditions.")
         return cls(_expiration(document["expiration"]), tuple(_condition(item) for item in document["conditions"]))
 
-    def check(self, bucket: str, fields: Mapping[str, str], size: int) -> None:
-        """Raise Refused unless `fields`, named as in the form, and a file of `size` bytes may go to `bucket`."""
+    def check(self, bucket: str, fields: Mapping[str, str]) -> None:
+        """Raise Refused unless `fields`, under lower-case names, may go to `bucket`, whatever they call it."""
         if time.time() > self.expires:
             raise _denied("Policy expired.")
-        given = {"bucket": bucket} | {name.lower(): value for name, value in fields.items()}
+        given = {**fields, "bucket": bucket}
         for condition in self.conditions:
-            _check(condition, given, size)
+            if condition[0] != _RANGE:
+                _check(condition, given)
         named = {_name(condition) for condition in self.conditions} | _EXEMPT
-        extra = [name for name in fields if name.lower() not in named and not name.lower().startswith("x-ignore-")]
+        extra = [name for name in fields if name not in named and not name.startswith("x-ignore-")]
         if extra:
             raise _denied(f"Extra input fields: {', '.join(extra)}")
 
+    @property
+    def lengths(self) -> tuple[int, int]:
+        """How many bytes the file must have at least, and may have at most. Raises Refused where that is no number."""
+        least, most = 0, LARGEST
+        for condition in self.conditions:
+            if condition[0] == _RANGE:
+                if not all(re.fullmatch("[0-9]{1,18}", str(bound)) for bound in condition[1:]):
+                    raise _failed(condition)
+                least, most = max(least, int(condition[1])), min(most, int(condition[2]))
+        return least, most
 
-def _check(condition: tuple[Any, ...], given: Mapping[str, str], size: int) -> None:
-    match condition:
-        case (operation, low, high) if operation == _RANGE:
-            if not all(str(bound).isdecimal() for bound in (low, high)):
-                raise _failed(condition)
-            if size > int(high):
-                raise Refused(
-                    "EntityTooLarge",
-                    "Your proposed upload exceeds the maximum allowed size",
-                    ProposedSize=str(size),
-                    MaxSizeAllowed=str(high),
-                )
-            if size < int(low):
-                raise Refused(
-                    "EntityTooSmall",
-                    "Your proposed upload is smaller than the minimum allowed size",
-                    ProposedSize=str(size),
-                    MinSizeAllowed=str(low),
-                )
-        case (operation, name, wanted):
-            value = given.get(name.lower()[1:]) if name.startswith("$") else None
-            if value is None or not _holds(operation, name.lower(), value, wanted):
-                raise _failed(condition)
+
+def _check(condition: tuple[Any, ...], given: Mapping[str, str]) -> None:
+    operation, name, wanted = condition
+    value = given.get(name.lower()[1:]) if name.startswith("$") else None
+    if value is None or not _holds(operation, name.lower(), value, wanted):
+        raise _failed(condition)
 
 
 def _holds(operation: str, name: str, value: str, wanted: str) -> bool:

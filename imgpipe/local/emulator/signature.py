@@ -1,26 +1,29 @@
 """Whether a request is signed as AWS demands: Signature Version 4, in the Authorization header or in the query.
 
 The signature is botocore's own, computed again from what arrived, so that client and check cannot drift apart. What
-S3's x-amz-content-sha256 says of a body is not held against the body here, which is not read (see `checksums`).
+S3's x-amz-content-sha256 says of a body is not held against the body here, which is not read (`body.receive` does).
 """
 
 import io
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from hashlib import sha256
 from hmac import compare_digest
 from typing import Any, Final
-from urllib.parse import parse_qsl, quote, unquote_plus, unquote_to_bytes
+from urllib.parse import quote, unquote_plus, unquote_to_bytes
 from wsgiref.types import WSGIEnvironment
 
 from botocore.auth import UNSIGNED_PAYLOAD, S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from werkzeug.wsgi import get_input_stream
+
+from imgpipe.local.emulator.refused import Refused, mismatch, unknown_key, unsigned
+from imgpipe.local.emulator.request import Request
 
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
 SKEW: Final = 15 * 60
@@ -29,16 +32,6 @@ LONGEST: Final = 7 * 24 * 3600
 """Seconds for which a presigned URL may hold ("Authenticating requests: using query parameters")."""
 _PARAMETERS: Final = ("X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders", "X-Amz-Signature")
 _UNRESERVED: Final = "-_.~"
-
-
-class Refused(Exception):
-    """A request that AWS would not carry out: `code`, `message` and other elements of the answer, as S3 names them."""
-
-    def __init__(self, code: str, message: str, **details: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.details = details
 
 
 @dataclass(frozen=True)
@@ -55,6 +48,10 @@ class Scope:
         """The parts of `KEY/YYYYMMDD/REGION/SERVICE/aws4_request`; None where it is something else."""
         *key, day, region, service, end = credential.split("/") if credential.count("/") >= 4 else [""] * 5
         return cls("/".join(key), day, region, service) if key[0] and end == "aws4_request" else None
+
+    def __str__(self) -> str:
+        """The credential that `read` takes."""
+        return f"{self.access_key}/{self.day}/{self.region}/{self.service}/aws4_request"
 
 
 @dataclass(frozen=True)
@@ -82,66 +79,54 @@ class _S3Signer(_Signer, S3SigV4Auth):  # type: ignore[misc]
     """S3 alone takes the path as it is."""
 
 
-def check(environ: WSGIEnvironment, service: str, keys: Mapping[str, str]) -> None:
-    """Raise Refused unless the request is signed for `service` with one of `keys`, access key -> secret.
+def check(environ: WSGIEnvironment, service: str, keys: Mapping[str, str]) -> Signature:
+    """The request's signature. Raises Refused unless it is for `service`, by one of `keys`, access key -> secret.
 
     Of services other than S3 the body is read, since it is signed, and put back.
     """
-    signature = read(environ)
+    request = Request.read(environ)
+    signature = read(request)
     if signature is None:
-        raise Refused("AccessDenied", "Access Denied")
-    if signature.scope.access_key not in keys:
-        raise unknown_key(signature.scope.access_key)
+        raise unsigned()
+    verify(environ, request, signature, service, keys)
+    return signature
+
+
+def verify(
+    environ: WSGIEnvironment, request: Request, signature: Signature, service: str, keys: Mapping[str, str]
+) -> None:
+    """Do as `check` does with a request and a signature that were read already."""
+    scope = signature.scope
+    if scope.access_key not in keys:
+        raise unknown_key(scope.access_key)
     _check_time(signature)
-    present = dict(headers(environ))
-    _check_covered(signature, present, service)
-    payload = _payload(environ, signature, service)
-    request = AWSRequest(environ["REQUEST_METHOD"], _url(environ))
+    _check_covered(signature, request, service)
+    signed = AWSRequest(request.method, _url(request))
     for name in signature.headers:
-        request.headers[name] = present.get(name, "")
-    request.context.update(timestamp=signature.timestamp, payload=payload)
-    signer = (_S3Signer if service == "s3" else _Signer)(
-        Credentials(signature.scope.access_key, keys[signature.scope.access_key]), service, signature.scope.region
-    )
-    text = signer.string_to_sign(request, signer.canonical_request(request))
-    right = compare_digest(signer.signature(text, request).encode(), signature.value.encode())
-    if signature.scope.service != service or not right:
+        signed.headers[name] = request.headers.get(name, "")
+    payload = _payload(environ, request, signature, service)
+    signed.context.update(timestamp=signature.timestamp, payload=payload)
+    credentials = Credentials(scope.access_key, keys[scope.access_key])
+    signer = (_S3Signer if service == "s3" else _Signer)(credentials, service, scope.region)
+    text = signer.string_to_sign(signed, signer.canonical_request(signed))
+    right = compare_digest(signer.signature(text, signed).encode(), signature.value.encode())
+    if scope.service != service or not right:
         raise mismatch(text)
 
 
-def unknown_key(access_key: str) -> Refused:
-    """What is said to an access key that nobody has."""
-    return Refused(
-        "InvalidAccessKeyId",
-        "The AWS Access Key Id you provided does not exist in our records.",
-        AWSAccessKeyId=access_key,
-    )
-
-
-def mismatch(signed: str) -> Refused:
-    """What is said where the signature of `signed`, the string to sign, is another."""
-    return Refused(
-        "SignatureDoesNotMatch",
-        "The request signature we calculated does not match the signature you provided. Check your key and signing "
-        "method.",
-        StringToSign=signed,
-    )
-
-
-def read(environ: WSGIEnvironment) -> Signature | None:
+def read(request: Request) -> Signature | None:
     """The request's signature, unchecked; None where it has none. Raises Refused where it cannot be read."""
-    header = environ.get("HTTP_AUTHORIZATION", "")
-    query = dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True))
+    header, query = request.headers.get("authorization"), request.parameters
     if header and "X-Amz-Signature" in query:
         raise Refused("InvalidArgument", "Only one auth mechanism allowed.")
     if header:
-        return _from_header(environ, header)
+        return _from_header(request, header)
     if "Signature" in query and "AWSAccessKeyId" in query:
         raise _no_mechanism()
     return _from_query(query) if query.keys() & {"X-Amz-Algorithm", "X-Amz-Signature", "X-Amz-Credential"} else None
 
 
-def _from_header(environ: WSGIEnvironment, header: str) -> Signature:
+def _from_header(request: Request, header: str) -> Signature:
     algorithm, _, rest = header.partition(" ")
     if algorithm != ALGORITHM:
         raise _no_mechanism()
@@ -152,7 +137,7 @@ def _from_header(environ: WSGIEnvironment, header: str) -> Signature:
             "AuthorizationHeaderMalformed",
             "The authorization header is malformed; it takes Credential, SignedHeaders and Signature.",
         )
-    timestamp = environ.get("HTTP_X_AMZ_DATE") or _timestamp(environ.get("HTTP_DATE", ""))
+    timestamp = request.headers.get("x-amz-date") or _timestamp(request.headers.get("date", ""))
     return Signature(scope, tuple(parts["SignedHeaders"].lower().split(";")), parts["Signature"], timestamp, None)
 
 
@@ -197,9 +182,9 @@ def _check_time(signature: Signature) -> None:
         )
 
 
-def _check_covered(signature: Signature, present: Mapping[str, str], service: str) -> None:
+def _check_covered(signature: Signature, request: Request, service: str) -> None:
     """S3 takes no x-amz- header that its signer did not see, or a link would let its holder add what it likes."""
-    demanded = {name for name in present if name.startswith("x-amz-")} if service == "s3" else set()
+    demanded = {name for name in request.headers if name.startswith("x-amz-")} if service == "s3" else set()
     missing = (demanded - {"x-amz-content-sha256"} | {"host"}) - set(signature.headers)
     if missing:
         raise Refused(
@@ -207,8 +192,8 @@ def _check_covered(signature: Signature, present: Mapping[str, str], service: st
         )
 
 
-def _payload(environ: WSGIEnvironment, signature: Signature, service: str) -> str:
-    declared = str(environ.get("HTTP_X_AMZ_CONTENT_SHA256", ""))
+def _payload(environ: WSGIEnvironment, request: Request, signature: Signature, service: str) -> str:
+    declared = request.headers.get("x-amz-content-sha256", "")
     if service == "s3":
         if signature.expires is None and not declared:
             raise Refused("InvalidRequest", "Missing required header for this request: x-amz-content-sha256")
@@ -221,24 +206,12 @@ def _payload(environ: WSGIEnvironment, signature: Signature, service: str) -> st
     return payload
 
 
-def headers(environ: WSGIEnvironment) -> Iterator[tuple[str, str]]:
-    """The request's headers under the names by which they are signed; UTF-8, which WSGI gives as Latin-1."""
-    spelled = environ.get("moto.preserved_header_names", {})
-    for name, value in environ.items():
-        if name.startswith("HTTP_") or name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
-            dashed = name.removeprefix("HTTP_").replace("_", "-")
-            yield spelled.get(name, dashed).lower(), value.encode("latin-1").decode(errors="replace")
-
-
-def _url(environ: WSGIEnvironment) -> str:
+def _url(request: Request) -> str:
     """What was asked for, encoded as it is signed: each character but the unreserved ones, and `/` between segments."""
-    path, _, query = environ["RAW_URI"].partition("?")
-    if not path.startswith("/"):
-        path = "/" + path.split("://", 1)[-1].partition("/")[2]
-    encoded = "/".join(quote(unquote_to_bytes(segment), safe=_UNRESERVED) for segment in path.split("/"))
-    pairs = (pair.partition("=") for pair in query.split("&") if pair)
+    encoded = "/".join(quote(unquote_to_bytes(segment), safe=_UNRESERVED) for segment in request.path.split("/"))
+    pairs = (pair.partition("=") for pair in request.query.split("&") if pair)
     kept = ((name, value) for name, _, value in pairs if name != "X-Amz-Signature")
-    return f"http://{environ['HTTP_HOST']}{encoded}?" + "&".join(
+    return f"http://{request.host}{encoded}?" + "&".join(
         f"{quote(unquote_plus(name), safe=_UNRESERVED)}={quote(unquote_plus(value), safe=_UNRESERVED)}"
         for name, value in kept
     )
@@ -246,8 +219,10 @@ def _url(environ: WSGIEnvironment) -> str:
 
 def _timestamp(date: str) -> str:
     try:
-        return parsedate_to_datetime(date).strftime("%Y%m%dT%H%M%SZ")
-    except ValueError:
+        parsed = parsedate_to_datetime(date)
+        # Of -0000 there is no zone, and it is UTC (RFC 5322).
+        return (parsed.astimezone(UTC) if parsed.tzinfo else parsed).strftime("%Y%m%dT%H%M%SZ")
+    except (ValueError, OverflowError):
         return ""
 
 
