@@ -36,9 +36,13 @@ class _Report(Struct, rename="camel"):
 
 
 class Ear:
-    """Hears every result once, although a worker that only looked says again what was known."""
+    """Hears every result once, although a worker that only looked says again what was known, maybe after it changed.
 
-    def __init__(self) -> None:
+    It listens in one thread, and keeps the last results of `remembered` keys.
+    """
+
+    def __init__(self, remembered: int = 100_000) -> None:
+        self._remembered = remembered
         self._updated: dict[str, str] = {}
 
     def hear(self, lines: Iterable[str]) -> Iterator[Record | Trouble]:
@@ -50,9 +54,16 @@ class Ear:
                 if trouble := _trouble(line):
                     yield trouble
                 continue
-            if self._updated.get(record.key) != record.updated:
-                self._updated[record.key] = record.updated
+            if self._is_news(record):
                 yield record
+
+    def _is_news(self, record: Record) -> bool:
+        known = self._updated.pop(record.key, "")
+        # Back at the end, which is forgotten last.
+        self._updated[record.key] = max(known, record.updated)
+        if len(self._updated) > self._remembered:
+            del self._updated[next(iter(self._updated))]
+        return record.updated > known
 
 
 def _trouble(line: str) -> Trouble | None:
