@@ -22,10 +22,11 @@ def print_line(document: Mapping[str, Any]) -> None:
 
 def print_result(status: str, error: Exception | None = None, **more: object) -> None:
     """Print the last line, with `more` of what that command's results tell."""
-    print_line({"type": "result", "status": status, **more, "error": _error(error) if error else None})
+    print_line({"type": "result", "status": status, **more, "error": describe(error) if error else None})
 
 
-def _error(error: Exception) -> dict[str, str]:
+def describe(error: Exception) -> dict[str, str]:
+    """An error as a program reads it."""
     if isinstance(error, ImgpipeError):
         return {"code": error.code, "message": error.message, "remedy": error.remedy}
     return {"code": "error", "message": f"{type(error).__name__}: {error}.", "remedy": "See stderr for what to do."}

@@ -5,6 +5,7 @@ botocore's own errors: wrap a command's work in `aws_errors`, which says them as
 """
 
 import shlex
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -61,17 +62,20 @@ class Session:
         self._region = region
         self._endpoint_url = endpoint_url
         self._clients: dict[str, Any] = {}
+        self._making = threading.Lock()
         self._told: tuple[float, float] | None = None
 
     def client(self, service: str) -> Any:
         """The boto3 client of `service`, made once. S3 presigns for the regional host, or path-style for an endpoint
         of one's own."""
-        if service not in self._clients:
-            with aws_errors():
-                client = self._s3() if service == "s3" else self._make(service)
-            client.meta.events.register("after-call", self._read_clock)
-            self._clients[service] = client
-        return self._clients[service]
+        # boto3's sessions are not made for threads ("Multithreading or multiprocessing with sessions").
+        with self._making:
+            if service not in self._clients:
+                with aws_errors():
+                    client = self._s3() if service == "s3" else self._make(service)
+                client.meta.events.register("after-call", self._read_clock)
+                self._clients[service] = client
+            return self._clients[service]
 
     def now(self) -> float:
         """AWS's time, in seconds since the epoch, as its last answer told: records are written by that clock, and this

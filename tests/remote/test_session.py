@@ -2,6 +2,7 @@
 
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -67,6 +68,13 @@ def test_links_to_another_endpoint_keep_its_host(name: str | None, monkeypatch: 
         monkeypatch.setenv(name, url)
     session = Session(region="us-east-1", endpoint_url=None if name else url)
     assert presigned(session) == ("storage.example", "/pictures/a.jpg")
+
+
+def test_threads_that_ask_at_once_get_the_same_client() -> None:
+    session = Session(region="eu-central-1")
+    with ThreadPoolExecutor(8) as pool:
+        clients = set(pool.map(lambda _: session.client("sqs"), range(8)))
+    assert len(clients) == 1
 
 
 def test_calls_are_tried_as_often_as_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
