@@ -8,9 +8,10 @@ from typing import Annotated, Final, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType, defstruct
 from msgspec.structs import fields
 
-from imgpipe.core.recipe import Limits, Preset, Watermark
+from imgpipe.core.recipe import Format, Limits, Preset, Watermark
+from imgpipe.errors import IMAGE_ERRORS
 from imgpipe.worker.api import LINK_SECONDS
-from imgpipe.worker.ports import Form, Record, Rendition
+from imgpipe.worker.ports import Failure, Form, Record, Rendition
 from imgpipe.worker.problems import STATUS
 from imgpipe.worker.uploads import LARGEST, MEDIA_TYPES
 
@@ -27,12 +28,22 @@ class LinkedRendition(Rendition, frozen=True, kw_only=True):
     url: Url
 
 
+class ImageFailure(Failure, frozen=True):
+    """Why an image failed: a stable code, and a sentence."""
+
+    code: Annotated[str, Meta(description="there may be others", examples=sorted(IMAGE_ERRORS))]
+
+
 class Image(Record, frozen=True, kw_only=True):
     """What is known of one source. `width` and `height` are upright pixels; `url` is a link to the source itself, where
     it is an image."""
 
     id: Id
     url: Url | UnsetType = UNSET
+    modified: Time | None = None
+    updated: Time
+    format: Annotated[str, Meta(description="there may be others", examples=sorted(Format))] | None = None
+    error: ImageFailure | None = None
     renditions: tuple[LinkedRendition, ...] = ()
 
 
@@ -85,7 +96,7 @@ class Problem(Struct, frozen=True):
     title: str
     status: int
     detail: str
-    code: Annotated[str, Meta(extra_json_schema={"enum": sorted(STATUS)})]
+    code: Annotated[str, Meta(description="there may be others", examples=sorted(STATUS))]
     remedy: str
 
 
@@ -106,8 +117,8 @@ class Asset(Struct, frozen=True):
 class Mark(Watermark, frozen=True, kw_only=True):
     """The watermark of a preset, nothing left to defaults."""
 
-    image: Asset | None = None
-    font: Asset
+    image: Asset | None = None  # type: ignore[assignment]  # told by its name and hash, without its bytes
+    font: Asset  # type: ignore[assignment]
 
 
 NamedPreset: Final = defstruct(

@@ -32,6 +32,16 @@ class Operation:
     refusals: tuple[str, ...] = ()
 
 
+_GATEWAYS: Final = {
+    401: "No valid token, where ApiAuth is jwt.",
+    403: "Not signed, or not allowed.",
+    413: "More than API Gateway passes on.",
+    429: "Too many requests.",
+    500: "The function failed.",
+    503: "The function did not answer in time.",
+}
+"""What API Gateway answers itself: status -> what it means."""
+
 _LIST_QUERY: Final[tuple[dict[str, Any], ...]] = (
     {"name": "prefix", "description": "Only keys that begin with this.", "schema": {"type": "string"}},
     {"name": "status", "description": "Only these.", "schema": {"enum": list(get_args(Settled))}},
@@ -181,21 +191,28 @@ def _operation(about: Operation, route: Route) -> dict[str, Any]:
     for code in (*about.refusals, "internal"):
         refusals.setdefault(STATUS[code].value, []).append(code)
     told["responses"] = {
-        str(about.status): _response("As asked.", _any_of(about.answers), "application/json"),
-        **{
-            str(status): _response(f"Code: {', '.join(codes)}.", _reference(documents.Problem), MEDIA_TYPE)
-            for status, codes in sorted(refusals.items())
-        },
-        "403": _response("Not signed, or not allowed.", _reference(documents.GatewayMessage), "application/json"),
-        "429": _response("Too many requests.", _reference(documents.GatewayMessage), "application/json"),
+        str(about.status): _response("As asked.", {"application/json": _any_of(about.answers)}),
+        **{str(status): _refusal(status, refusals.get(status, [])) for status in sorted({*_GATEWAYS, *refusals})},
     }
     if route.changes:
         told["description"] = f"{told.get('description', '')} Needs the right to change something.".strip()
     return told
 
 
-def _response(description: str, schema: dict[str, Any], media_type: str) -> dict[str, Any]:
-    return {"description": description, "content": {media_type: {"schema": schema}}}
+def _refusal(status: int, codes: list[str]) -> dict[str, Any]:
+    """What the API says with one of `codes`, or API Gateway before it or in its place."""
+    content, described = {}, []
+    if codes:
+        content[MEDIA_TYPE] = _reference(documents.Problem)
+        described.append(f"Code: {', '.join(codes)}.")
+    if status in _GATEWAYS:
+        content["application/json"] = _reference(documents.GatewayMessage)
+        described.append(_GATEWAYS[status])
+    return _response(" ".join(described), content)
+
+
+def _response(description: str, schemas: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    return {"description": description, "content": {kind: {"schema": schema} for kind, schema in schemas.items()}}
 
 
 def _any_of(kinds: tuple[type[Struct], ...]) -> dict[str, Any]:
@@ -208,7 +225,7 @@ def _reference(kind: type[Struct]) -> dict[str, Any]:
 
 
 def _schemas() -> dict[str, Any]:
-    """Every document's schema. Answers leave no field out but those without a value, and have no others."""
+    """Every document's schema. Answers leave no field out but those without a value, and may come to have others."""
     kinds = [
         documents.GatewayMessage,
         documents.Problem,
@@ -226,7 +243,6 @@ def _schemas() -> dict[str, Any]:
             told["required"] = [
                 field for field, about in told["properties"].items() if field in told["required"] or "default" in about
             ]
-            told["additionalProperties"] = False
             for about in told["properties"].values():
                 about.pop("default", None)
     return schemas

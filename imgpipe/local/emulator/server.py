@@ -65,7 +65,8 @@ def listen(port: int) -> socket.socket:
     except OverflowError as error:
         raise UsageError(f"{port} is not a port.", "Give one from 1 to 65535.") from error
     except OSError as error:
-        reason = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror}"
-        raise UsageError(
-            f"Port {port} of {HOST} {reason}.", "End the program that holds it, or give another with --port."
-        ) from error
+        if error.errno == errno.EADDRINUSE:
+            remedy = "End the program that holds it, or give another with --port."
+            raise UsageError(f"Port {port} of {HOST} is taken.", remedy) from error
+        problem = f"Port {port} of {HOST} cannot be used: {error.strerror}."
+        raise UsageError(problem, "Give another with --port.") from error
