@@ -91,6 +91,11 @@ def test_a_stranger_is_refused(aws: Fronted) -> None:
     ):
         assert error(aws.send(method, aws.url + path)) == (403, "AccessDenied", "Access Denied")
     assert aws.send("HEAD", f"{aws.url}/strangers/cat.jpg").data == b""
+    odd = {"Host": "[", "X-Amz-Content-SHA256": "UNSIGNED-PAYLOAD", "X-Amz-Date": f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"}
+    scope = f"{KEY}/20261122/us-east-1/s3/aws4_request"
+    signed = "host;x-amz-content-sha256;x-amz-date"
+    odd["Authorization"] = f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders={signed}, Signature=0"
+    assert error(aws.send("GET", f"{aws.url}/strangers/cat.jpg", headers=odd))[:2] == (403, "SignatureDoesNotMatch")
     for client, code in (
         (aws.client(key="other"), "InvalidAccessKeyId"),
         (aws.client("s3", KEY, "another"), "SignatureDoesNotMatch"),
