@@ -6,12 +6,13 @@ The emulator itself is `imgpipe.local.emulator`; here it is started, followed an
 import gc
 import os
 import shutil
+import threading
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Annotated, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -22,12 +23,16 @@ from imgpipe.errors import ImgpipeError, UsageError
 if TYPE_CHECKING:
     from imgpipe.cli.emulate_screen import Screen
     from imgpipe.local.emulator.emulator import Emulator
+    from imgpipe.local.emulator.heard import Told
     from imgpipe.local.emulator.recipe_watch import RecipeWatch
 
-News = SimpleQueue[Sequence[str]]
-"""Lines of the functions' logs, in the order in which they came."""
+News = SimpleQueue[Sequence["Told"]]
+"""Lines of the functions' logs, and troubles, in the order in which they came."""
 
 INTERRUPTED: Final = 130
+NOT_FOUND: Final = 127
+NOT_RUN: Final = 126
+"""The exit codes of a shell for Ctrl-C, and for a command that is not there or cannot be run."""
 LOOK: Final = 1.0
 """Seconds between two looks at the recipe."""
 LAST_PORT: Final = 65535 - 2
@@ -85,6 +90,10 @@ def emulate(
             help="How long one image may take, and with it how soon what failed comes again; by default as in AWS.",
         ),
     ] = None,
+    param: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", show_default=False, help="Any parameter of the template. May be repeated."),
+    ] = None,
     json: Annotated[
         bool, typer.Option("--json", help="Print a JSON record a line on stdout, first its addresses, last a summary.")
     ] = False,
@@ -103,7 +112,9 @@ def emulate(
     if command and json:
         raise UsageError("--json and a COMMAND both want stdout.", "Leave one of them out.")
     if command and not shutil.which(command[0]):
-        return _not_run(f"There is no command {command[0]!r}.", 127)
+        if "/" in command[0] and Path(command[0]).exists():
+            return _not_run(f"{command[0]!r} is not a program that may be run.", NOT_RUN)
+        return _not_run(f"There is no command {command[0]!r}.", NOT_FOUND)
     # What moto brings stays to the end: to look for garbage in it takes 0.3 s of the start, and as long at the end.
     gc.disable()
     # moto asks for a profile while it is imported, and nothing of this process is to find the way to AWS.
@@ -123,22 +134,27 @@ def emulate(
             f"The emulator needs {missing}, which is not installed.", "Install it: pip install 'imgpipe[emulator]'"
         ) from error
 
-    parameters.given(template.load(), {"--max-concurrency": ("MaxConcurrency", max_concurrency)}, ())
+    declared = template.load()
+    given = parameters.given(declared, {"--max-concurrency": ("MaxConcurrency", max_concurrency)}, param or ())
+    if timeout and "ProcessorTimeout" in given:
+        raise UsageError("--timeout and ProcessorTimeout are the same thing.", "Leave one of them out.")
+    values = parameters.resolve(declared, given, {"MaxConcurrency": str(fitting_concurrency())})
     file = recipe or recipe_file.find(Path())
     read = recipe_file.load(file)
-    watch = RecipeWatch(recipe, read)
-    options = Options(read, stack, port, max_concurrency or fitting_concurrency(), timeout)
+    options = Options(read, stack, port, values, timeout)
     screen = Screen(options, file, json=json, beside=bool(command))
     news = News()
     try:
         with Emulator(options, news.put) as emulator:
             gc.freeze()
             gc.enable()
+            watch = RecipeWatch(recipe, read, emulator.deploy)
             screen.begin(emulator)
             if command:
-                code = _run_beside(command, emulator)
+                with _followed(news, watch, screen):
+                    code = _run_beside(command, emulator)
             else:
-                _follow(news, emulator, watch, screen)
+                _follow(news, watch, screen, threading.Event())
     except KeyboardInterrupt:
         code = INTERRUPTED
     while not news.empty():
@@ -147,10 +163,10 @@ def emulate(
     return code
 
 
-def _follow(news: News, emulator: "Emulator", watch: "RecipeWatch", screen: "Screen") -> NoReturn:
-    """Show what happens, and redeploy, until Ctrl-C."""
+def _follow(news: News, watch: "RecipeWatch", screen: "Screen", ended: threading.Event) -> None:
+    """Show what happens, and redeploy, until `ended` or Ctrl-C."""
     next_look = time.monotonic() + LOOK
-    while True:
+    while not ended.is_set():
         with suppress(Empty):
             screen.hear(news.get(timeout=max(next_look - time.monotonic(), 0.001)))
         if time.monotonic() < next_look:
@@ -158,10 +174,23 @@ def _follow(news: News, emulator: "Emulator", watch: "RecipeWatch", screen: "Scr
         next_look = time.monotonic() + LOOK
         try:
             if recipe := watch.look():
-                emulator.deploy(recipe)
                 screen.deployed(recipe)
         except ImgpipeError as error:
             screen.refused(error)
+
+
+@contextmanager
+def _followed(news: News, watch: "RecipeWatch", screen: "Screen") -> Iterator[None]:
+    """Follow in another thread meanwhile."""
+    ended = threading.Event()
+    thread = threading.Thread(target=_follow, args=(news, watch, screen, ended), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        news.put(())
+        thread.join()
 
 
 def _run_beside(command: Sequence[str], emulator: "Emulator") -> int:
@@ -170,7 +199,7 @@ def _run_beside(command: Sequence[str], emulator: "Emulator") -> int:
     try:
         return beside.run(command, emulator.environment)
     except OSError as error:
-        return _not_run(f"{command[0]!r} cannot be run: {error.strerror}.", 126)
+        return _not_run(f"{command[0]!r} cannot be run: {error.strerror}.", NOT_RUN)
 
 
 def _not_run(message: str, code: int) -> int:

@@ -19,7 +19,7 @@ from imgpipe.cli.lines import print_line
 from imgpipe.core.recipe import Recipe
 from imgpipe.errors import ImgpipeError
 from imgpipe.local.emulator.emulator import Emulator, Options
-from imgpipe.local.emulator.heard import Ear, Trouble
+from imgpipe.local.emulator.heard import Ear, Told, Trouble
 from imgpipe.local.emulator.stack import NOT_EMULATED
 from imgpipe.remote.emulated import PORT
 from imgpipe.worker.ports import Record
@@ -50,11 +50,12 @@ class Screen:
         else:
             console.lay_out(self._talk, *self._directions(emulator))
 
-    def hear(self, lines: Sequence[str]) -> None:
+    def hear(self, lines: Sequence[Told]) -> None:
         """Show what is new in these lines of the functions' logs."""
         for told in self._ear.hear(lines):
             if isinstance(told, Trouble):
                 self._counts["trouble"] += 1
+                self._counts["parked"] += told.parked
                 self._trouble(told)
             else:
                 self._counts[told.status] += 1
@@ -76,12 +77,14 @@ class Screen:
 
     def end(self) -> None:
         """Say what it came to."""
-        counts = {name: self._counts[name] for name in ("done", "failed", "deleted", "trouble")}
+        counts = {name: self._counts[name] for name in ("done", "failed", "deleted", "trouble", "parked")}
         if self._json:
             print_line({"type": "summary", **counts, "seconds": round(monotonic() - self._began, 3)})
             return
         words = [f"{counted(counts['done'], 'image')} done", f"{counts['failed']:,} failed"]
         words += [f"{counts['deleted']:,} removed"] if counts["deleted"] else []
+        words += [counted(counts["trouble"], "trouble")] if counts["trouble"] else []
+        words += [f"{counted(counts['parked'], 'message')} in the dead-letter queue"] if counts["parked"] else []
         self._talk.print(f"Ended: {', '.join(words)}. Nothing of it is kept.")
 
     def _record(self, record: Record) -> None:

@@ -43,6 +43,7 @@ class Emulated:
         self.session = EmulatedSession(int(emulator.environment["IMGPIPE_PORT"]))
         self.records: dict[str, Record] = {}
         self.troubles: list[str] = []
+        self.parked = 0
 
     @property
     def pipeline(self) -> Pipeline:
@@ -63,6 +64,7 @@ class Emulated:
             for told in self._ear.hear(self._lines.get(timeout=ends - time.monotonic())):
                 if isinstance(told, Trouble):
                     self.troubles.append(told.message)
+                    self.parked += told.parked
                 else:
                     self.records[told.key] = told
 
@@ -111,11 +113,14 @@ class Emulated:
 
 
 @contextmanager
-def emulated(recipe: Recipe = RECIPE, *, max_concurrency: int = 2, timeout: int | None = None) -> Iterator[Emulated]:
+def emulated(
+    recipe: Recipe = RECIPE, *, max_concurrency: int = 2, timeout: int | None = None, **more: str
+) -> Iterator[Emulated]:
     """A new emulator at any free ports; there can be one at a time."""
     BackendDict.reset()
     lines: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    options = Options(recipe, port=0, max_concurrency=max_concurrency, timeout=timeout)
+    parameters = {"MaxConcurrency": str(max_concurrency), **more}
+    options = Options(recipe, port=0, parameters=parameters, timeout=timeout)
     with Emulator(options, lines.put) as emulator:
         running = Emulated(emulator, lines)
         running.until_empty()  # S3's test event

@@ -34,6 +34,6 @@ class Logged:
         """Every line that it said and nobody has read."""
         return [self.lines.get_nowait() for _ in range(self.lines.qsize())]
 
-    def _log(self, lines: Sequence[str]) -> None:
+    def _log(self, _: str, lines: Sequence[str]) -> None:
         for line in lines:
             self.lines.put(line)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -194,6 +195,24 @@ def test_a_handler_that_cannot_be_imported_fails_each_invocation(
         with pytest.raises(FunctionError, match=message) as raised:
             function()
         assert (raised.value.kind, raised.value.error_type) == ("init", error_type)
+
+
+def test_an_environment_that_cannot_be_started_is_told_and_costs_its_invocation_alone(make: Make) -> None:
+    function = make(ENDS)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    os.close(free := os.dup(0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, limits[1]))
+    try:
+        with pytest.raises(FunctionError, match="Too many open files") as raised:
+            function()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert (raised.value.kind, raised.value.error_type) == ("init", "OSError")
+    (report,) = function.said()
+    assert json.loads(report)["record"] | {"requestId": "", "metrics": {}} == {
+        "requestId": "", "metrics": {}, "status": "error", "errorType": "OSError",
+    }  # fmt: skip
+    assert function()
 
 
 def test_one_environment_serves_one_invocation_after_another(make: Make) -> None:

@@ -23,7 +23,8 @@ def test_what_a_hanging_and_a_killed_worker_had_in_hand_is_done_by_others() -> N
         os.kill(killed, signal.SIGKILL)
         running.hear(lambda: {"hung.jpg", "killed.jpg"} <= running.records.keys())
         assert {running.records[key].status for key in ("hung.jpg", "killed.jpg")} == {"done"}
-        assert {f"A worker ended with {word}: its message comes again." for word in ENDS} == set(running.troubles)
+        words = {f"imgpipe-processor ended with {end}: its message comes again." for end in ENDS}
+        assert words == set(running.troubles)
         assert not workers() & {idle, killed}
         running.until_empty()
         assert running.waiting(running.pipeline.dead_letter_queue_url) == 0

@@ -1,6 +1,7 @@
 """A queue's messages reach the function as an event source mapping brings them, and none is lost on the way."""
 
 import json
+import queue
 import socket
 import threading
 import time
@@ -14,6 +15,7 @@ from function_case import SECONDS, Logged
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto_cases import REGION, answer, client
 
+from imgpipe.local.emulator.heard import Trouble
 from imgpipe.local.emulator.mapping import Mapping, failures
 from imgpipe.local.emulator.moto_repairs import repair_moto
 from imgpipe.local.emulator.server import serve
@@ -45,7 +47,8 @@ class Mapped:
         self.url = self.sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
         settings = {"batch_size": 1, "max_concurrency": 1, "window": 0} | options
         self.logged = Logged(code, source, concurrency=settings["max_concurrency"])
-        self.mapping = Mapping(self.sqs, self.url, self.logged.function, **settings)
+        self.troubles: list[Trouble] = []
+        self.mapping = Mapping(self.sqs, self.url, self.logged.function, tell=self.troubles.append, **settings)
 
     def send(self, *bodies: str) -> list[str]:
         """Their ids."""
@@ -151,6 +154,11 @@ def test_what_fails_comes_again_until_it_is_a_dead_letter(make: Make) -> None:
     assert sorted(receives) == sorted((message, receive) for message in sent for receive in ("1", "2"))
     until(lambda: mapped.counts(mapped.dead_letters) == (2, 0))
     assert mapped.counts() == (0, 0)
+    assert {trouble.message: trouble.parked for trouble in mapped.troubles} == {
+        "imgpipe-test ended with ValueError: its message comes again.": 0,
+        "imgpipe-test ended with ValueError: its message is parked in the dead-letter queue.": 1,
+        "imgpipe-test reported a failure: its message is parked in the dead-letter queue.": 1,
+    }
 
 
 def test_only_what_is_reported_comes_again(make: Make) -> None:
@@ -224,6 +232,23 @@ def test_a_deletion_that_fails_is_made_again(make: Make) -> None:
     assert refused.is_set()
 
 
+def test_a_deletion_that_is_refused_for_one_message_is_made_again(make: Make) -> None:
+    mapped = make()
+    bodies: list[bytes] = []
+
+    def refuse(request: Any, **_: object) -> Any:
+        bodies.append(request.body)
+        failed = {"Id": "0", "SenderFault": False, "Code": "InternalError"}
+        return answer(request, 200, json.dumps({"Failed": [failed]}).encode()) if len(bodies) == 1 else None
+
+    mapped.sqs.set_queue_attributes(QueueUrl=mapped.url, Attributes={"VisibilityTimeout": "600"})
+    mapped.sqs.meta.events.register("before-send.sqs.DeleteMessageBatch", refuse)
+    mapped.mapping.start()
+    mapped.send("a")
+    mapped.until_empty()
+    assert bodies == [bodies[0]] * 2
+
+
 def test_a_server_that_is_away_is_asked_again(make: Make) -> None:
     mapped = make()
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -231,7 +256,10 @@ def test_a_server_that_is_away_is_asked_again(make: Make) -> None:
     away = client("sqs", f"http://127.0.0.1:{port}", retries={"total_max_attempts": 1})
     asked = threading.Semaphore(0)
     away.meta.events.register("before-send.sqs", lambda **_: asked.release())
-    mapping = Mapping(away, mapped.url, mapped.logged.function, batch_size=1, max_concurrency=1, window=0)
+    told: queue.SimpleQueue[Trouble] = queue.SimpleQueue()
+    mapping = Mapping(
+        away, mapped.url, mapped.logged.function, batch_size=1, max_concurrency=1, window=0, tell=told.put
+    )
     mapping.start()
     for _ in range(2):
         assert asked.acquire(timeout=SECONDS)
@@ -239,6 +267,9 @@ def test_a_server_that_is_away_is_asked_again(make: Make) -> None:
     server = serve(DomainDispatcherApplication(create_backend_app), port)
     assert mapped.event()[0]["body"] == "a"
     mapped.until_empty()
+    said = [told.get(timeout=SECONDS).message for _ in range(told.qsize())]
+    assert said[0].startswith("The queue cannot be received from, and is asked until it can: Could not connect")
+    assert said[1:] == ["The queue can be received from again."]
     mapping.close()
     server.close()
 

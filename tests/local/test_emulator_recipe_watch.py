@@ -7,7 +7,7 @@ from PIL import Image
 
 from imgpipe.core import recipe_file
 from imgpipe.core.recipe import Recipe
-from imgpipe.errors import RecipeError
+from imgpipe.errors import RecipeError, StackError
 from imgpipe.local.emulator.recipe_watch import RecipeWatch
 
 MARKED = '[presets.web]\nwidth = 64\nheight = 64\n[watermark]\nimage = "logo.png"\n'
@@ -25,6 +25,10 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
+def deploy(_: Recipe) -> None:
+    """A deployment that succeeds."""
+
+
 def looked(watch: RecipeWatch) -> Recipe | None:
     """What two looks see: a change counts at the second."""
     assert watch.look() is None
@@ -33,7 +37,7 @@ def looked(watch: RecipeWatch) -> Recipe | None:
 
 def test_a_changed_image_of_the_recipe_is_another_recipe_once(file: Path) -> None:
     before = recipe_file.load(file)
-    watch = RecipeWatch(file, before)
+    watch = RecipeWatch(file, before, deploy)
     assert looked(watch) is None
     logo(file.parent, 200)
     after = looked(watch)
@@ -43,13 +47,13 @@ def test_a_changed_image_of_the_recipe_is_another_recipe_once(file: Path) -> Non
 
 
 def test_a_file_that_says_the_same_in_other_words_is_no_other_recipe(file: Path) -> None:
-    watch = RecipeWatch(file, recipe_file.load(file))
+    watch = RecipeWatch(file, recipe_file.load(file), deploy)
     file.write_text(f"# a comment\n{MARKED}")
     assert looked(watch) is None
 
 
 def test_a_broken_recipe_is_said_once_and_read_again_when_what_it_lacked_is_there(file: Path) -> None:
-    watch = RecipeWatch(file, recipe_file.load(file))
+    watch = RecipeWatch(file, recipe_file.load(file), deploy)
     file.write_text(MARKED.replace("logo", "other"))
     assert watch.look() is None
     with pytest.raises(RecipeError):
@@ -67,9 +71,32 @@ def test_without_a_path_the_recipe_of_the_working_directory_is_found_when_it_com
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    watch = RecipeWatch(None, recipe_file.load(None))
+    watch = RecipeWatch(None, recipe_file.load(None), deploy)
     assert looked(watch) is None
     (tmp_path / "imgpipe.toml").write_text("[presets.tiny]\nwidth = 16\nheight = 16\n")
     found = looked(watch)
     assert found is not None
     assert [preset.name for preset in found.presets] == ["tiny"]
+
+
+def test_what_was_saved_before_the_first_look_is_deployed(file: Path) -> None:
+    watch = RecipeWatch(file, recipe_file.load(None), deploy)
+    assert looked(watch) == recipe_file.load(file)
+
+
+def test_a_recipe_that_could_not_be_deployed_is_tried_again_and_said_once(file: Path) -> None:
+    tried: list[Recipe] = []
+
+    def deploy(recipe: Recipe) -> None:
+        tried.append(recipe)
+        if len(tried) < 3:
+            raise StackError("There is no room.", "Make some.")
+
+    watch = RecipeWatch(file, recipe_file.load(None), deploy)
+    watch.look()
+    with pytest.raises(StackError):
+        watch.look()
+    assert watch.look() is None
+    assert watch.look() == recipe_file.load(file) == tried[0]
+    assert looked(watch) is None
+    assert len(tried) == 3

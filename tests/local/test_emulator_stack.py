@@ -6,6 +6,7 @@ import pytest
 from moto.core.base_backend import BackendDict
 
 from imgpipe.deploy import template
+from imgpipe.errors import UsageError
 from imgpipe.local.emulator.server import Server, serve
 from imgpipe.local.emulator.stack import NOT_EMULATED, REALISED, EmulatedStack
 from imgpipe.remote.emulated import EmulatedSession
@@ -63,6 +64,22 @@ def test_a_queue_s_url_leads_to_this_machine(session: EmulatedSession) -> None:
     for name in ("QueueUrl", "DeadLetterQueueUrl"):
         assert outputs[name].startswith(f"{session.endpoint}/123456789012/imgpipe-")
         assert outputs[name] in sqs.list_queues()["QueueUrls"]
+
+
+def test_no_variable_of_a_function_leads_to_aws(session: EmulatedSession) -> None:
+    functions = made(session).properties("AWS::Lambda::Function")
+    variables = {name: properties["Environment"]["Variables"] for name, properties in functions.items()}
+    assert "amazonaws.com" not in str(variables)
+    assert variables["ApiFunction"]["IMGPIPE_QUEUE_URL"] == find_ours(session, "imgpipe").outputs["QueueUrl"]
+
+
+def test_what_nobody_plays_is_refused(session: EmulatedSession) -> None:
+    with pytest.raises(UsageError, match="plays no AuthorizationType JWT of AWS::ApiGatewayV2::Route"):
+        made(session, ApiAuth="jwt", JwtIssuer="https://issuer.test", JwtAudience="a,b")
+
+
+def test_a_resource_whose_condition_does_not_hold_is_not_there(session: EmulatedSession) -> None:
+    assert made(session).properties("AWS::SNS::Topic") == {}
 
 
 def test_moto_calls_no_function_for_a_message(session: EmulatedSession) -> None:

@@ -15,13 +15,15 @@ from emulator_case import RECIPE, Emulated, emulated, photo
 from imgpipe.core import recipe_file
 from imgpipe.remote.deployed import deployed_recipe
 from imgpipe.remote.emulated import REGION
+from imgpipe.worker.ids import to_id
 
 IMAGES = 100
+PAGE = "http://page.test"
 
 
 @pytest.fixture(scope="module")
 def whole() -> Iterator[Emulated]:
-    with emulated(max_concurrency=4) as running:
+    with emulated(max_concurrency=4, CorsOrigins=PAGE) as running:
         yield running
 
 
@@ -33,6 +35,10 @@ def call(whole: Emulated, method: str, path: str, document: object = None, *, si
         SigV4Auth(whole.session.credentials, "execute-api", REGION).add_auth(request)
     answer = urllib3.request(method, request.url, body=body, headers=dict(request.headers.items()))
     return answer.status, answer.json()
+
+
+def bucket_url(whole: Emulated) -> str:
+    return f"{whole.emulator.endpoint}/{whole.emulator.source_bucket}"
 
 
 def test_what_is_put_as_fast_as_a_client_can_ends_as_just_so_many_records_and_renditions(whole: Emulated) -> None:
@@ -94,6 +100,36 @@ def test_the_api_takes_an_upload_and_tells_what_became_of_it(whole: Emulated) ->
     assert call(whole, "GET", "/health", signed=False) == (403, {"message": "Forbidden"})
 
 
+def test_the_api_reprocesses_and_removes(whole: Emulated) -> None:
+    whole.put("asked.jpg", photo())
+    first = whole.settled("asked.jpg")
+    path = f"/images/{to_id('asked.jpg')}"
+    assert call(whole, "POST", f"{path}/reprocess")[0] == 202
+    assert whole.settled("asked.jpg").updated > first.updated
+    assert call(whole, "DELETE", path)[0] == 202
+    assert whole.settled("asked.jpg").status == "deleted"
+    assert not {key for key in whole.stored() if "/asked" in key}
+
+
+def test_a_web_page_of_a_given_origin_may_call_the_api_and_send_to_the_bucket(whole: Emulated) -> None:
+    for url, method in ((f"{whole.emulator.api}/images", "POST"), (bucket_url(whole), "POST")):
+        for origin, allowed in ((PAGE, PAGE), ("http://other.test", None)):
+            headers = {"Origin": origin, "Access-Control-Request-Method": method}
+            answer = urllib3.request("OPTIONS", url, headers=headers)
+            assert answer.headers.get("Access-Control-Allow-Origin") == allowed, (url, answer.data)
+
+
+def test_lambda_s_own_api_invokes_the_functions_that_are_here(whole: Emulated) -> None:
+    client = whole.session.client("lambda")
+    answer = client.invoke(FunctionName="imgpipe-processor", Payload=b'{"Records": []}')
+    assert json.loads(answer["Payload"].read()) == {"batchItemFailures": []}
+    answer = client.invoke(FunctionName="imgpipe-processor", Payload=b"{}")
+    assert answer["FunctionError"] == "Unhandled"
+    assert json.loads(answer["Payload"].read())["errorType"] == "MessageError"
+    whole.hear(lambda: any("no batch from a queue" in trouble for trouble in whole.troubles))
+    assert client.invoke(FunctionName="imgpipe-processor", InvocationType="DryRun")["StatusCode"] == 204
+
+
 def test_a_poisoned_message_is_parked_after_the_template_s_count_of_receives(whole: Emulated) -> None:
     sqs, queue = whole.session.client("sqs"), whole.pipeline.queue_url
     told = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["RedrivePolicy"])["Attributes"]
@@ -101,10 +137,13 @@ def test_a_poisoned_message_is_parked_after_the_template_s_count_of_receives(who
     whole.troubles.clear()
     with whole.visibility(1):
         sqs.send_message(QueueUrl=queue, MessageBody="no event of S3's")
-        whole.hear(lambda: len(whole.troubles) >= receives)
+        whole.hear(lambda: whole.parked > 0)
     parked = sqs.receive_message(QueueUrl=whole.pipeline.dead_letter_queue_url, MaxNumberOfMessages=10)["Messages"]
     assert [message["Body"] for message in parked] == ["no event of S3's"]
-    assert len(whole.troubles) == receives
+    *causes, fate = whole.troubles
+    assert len(causes) == receives
+    assert fate == "imgpipe-processor reported a failure: its message is parked in the dead-letter queue."
+    assert whole.parked == 1
     sqs.purge_queue(QueueUrl=whole.pipeline.dead_letter_queue_url)
 
 

@@ -6,35 +6,35 @@ Nothing else of the environment leads to AWS, so that a command which means AWS 
 import os
 import signal
 import subprocess
-import sys
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
 from imgpipe.local.emulator.server import HOST
+from imgpipe.local.emulator.terminal import Terminal
 
-NOT_FOUND: Final = 127
-NOT_RUN: Final = 126
-"""The exit codes of a shell for a command that is not there, or may not be run."""
 _GRACE: Final = 2.0
-"""Seconds in which an interrupted command may end by itself."""
+"""Seconds in which what is told to end may end by itself."""
+_LOOK: Final = 0.02
+"""Seconds between two looks at whether it has."""
 
 
 def run(command: Sequence[str], variables: Mapping[str, str]) -> int:
-    """Run `command` to its end; returns its exit code, 128 and the number where a signal ended it.
+    """Run `command` to its end; returns its exit code, 128 and the number where a signal ended it. For the main thread.
 
-    Raises OSError where it cannot be started. Whatever ends this ends the command too.
+    Raises OSError where it cannot be started. Whatever ends this ends the command too, and what the command has left
+    running ends with it.
     """
-    # A terminal sends Ctrl-C to its foreground group alone; elsewhere a group can be ended with all its members.
-    own_group = not sys.stdin.isatty()
+    # A group of its own can be ended with all its members.
     process = subprocess.Popen(  # noqa: S603 - what the person asks for
-        command, env=environment(os.environ, variables), process_group=0 if own_group else None
+        command, env=environment(os.environ, variables), process_group=0
     )
     try:
-        code = process.wait()
-    except BaseException:
-        _end(process, own_group=own_group)
-        raise
+        with Terminal(process.pid) as terminal:
+            code = _wait(process, terminal)
+    finally:
+        _end(process)
     return code if code >= 0 else 128 - code
 
 
@@ -53,12 +53,25 @@ def environment(ours: Mapping[str, str], variables: Mapping[str, str]) -> dict[s
     }
 
 
-def _end(process: "subprocess.Popen[bytes]", *, own_group: bool) -> None:
-    # On a terminal the command has most likely heard of it already, and may be tidying up.
-    for number in (signal.SIGTERM, signal.SIGKILL) if own_group else (0, signal.SIGTERM, signal.SIGKILL):
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, number) if own_group else process.send_signal(number)
-        with suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
-            process.wait(_GRACE)
-            if not own_group:
-                return
+def _wait(process: "subprocess.Popen[bytes]", terminal: Terminal) -> int:
+    while True:
+        status = os.waitpid(process.pid, os.WUNTRACED)[1]
+        if not os.WIFSTOPPED(status):
+            process.returncode = os.waitstatus_to_exitcode(status)
+            return process.returncode
+        terminal.stopped(os.WSTOPSIG(status))
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """End the group, at first with an occasion to tidy up. Nothing happens where it is gone."""
+    for number, grace in ((signal.SIGTERM, _GRACE), (signal.SIGKILL, 0.0)):
+        ends = time.monotonic() + grace
+        # macOS says PermissionError of a group that is dead.
+        with suppress(ProcessLookupError, PermissionError, KeyboardInterrupt):
+            os.killpg(process.pid, number)
+            while time.monotonic() < ends:
+                process.poll()
+                os.killpg(process.pid, 0)
+                time.sleep(_LOOK)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_GRACE)

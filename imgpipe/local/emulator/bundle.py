@@ -22,10 +22,9 @@ def store(session: Session, recipe: Recipe) -> dict[str, str]:
 
 
 def unpack(recipe: Recipe, parent: Path) -> Path:
-    """Write the recipe's files into a folder of their own in `parent`; returns that folder (LAMBDA_TASK_ROOT)."""
+    """Write the recipe's files into a folder of their own in `parent`; returns that folder (LAMBDA_TASK_ROOT). Raises
+    OSError."""
     folder = parent / recipe.hash
-    if folder.is_dir():
-        return folder
     for name, data in recipe_files(recipe).items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -19,14 +19,18 @@ from moto.sqs.models import sqs_backends
 
 from imgpipe.core.recipe import Recipe
 from imgpipe.deploy import template
+from imgpipe.errors import StackError
 from imgpipe.local.dashboard.server import Dashboard
 from imgpipe.local.emulator import bundle
 from imgpipe.local.emulator.front import Front
 from imgpipe.local.emulator.function import Function
-from imgpipe.local.emulator.gateway import Gateway
-from imgpipe.local.emulator.log import Hear, Log
+from imgpipe.local.emulator.gateway import CONCURRENCY, Gateway
+from imgpipe.local.emulator.heard import Hear, Trouble
+from imgpipe.local.emulator.invocations import answer_invocations
+from imgpipe.local.emulator.log import Log
 from imgpipe.local.emulator.mapping import Mapping as EventSourceMapping
 from imgpipe.local.emulator.moto_repairs import repair_moto
+from imgpipe.local.emulator.open_files import make_room
 from imgpipe.local.emulator.ports import open_ports
 from imgpipe.local.emulator.server import HOST, Server, serve
 from imgpipe.local.emulator.stack import EmulatedStack
@@ -52,17 +56,18 @@ def fitting_concurrency() -> int:
 
 @dataclass(frozen=True)
 class Options:
-    """What can be chosen. `port` 0 takes any three; `timeout`, in seconds, is the processor's, None the template's."""
+    """What can be chosen. `port` 0 takes any three; `parameters` are the template's; `timeout`, in seconds, is the
+    processor's, and takes any number where ProcessorTimeout takes few."""
 
     recipe: Recipe
     stack: str = "imgpipe"
     port: int = PORT
-    max_concurrency: int = field(default_factory=fitting_concurrency)
+    parameters: Mapping[str, str] = field(default_factory=lambda: {"MaxConcurrency": str(fitting_concurrency())})
     timeout: int | None = None
 
 
 class Emulator:
-    """To be entered once. `hear` gets what the functions print, in whichever thread that happens."""
+    """To be entered once. `hear` gets what the functions print, and what goes wrong, in whichever thread it happens."""
 
     endpoint: str
     """The URL that answers as AWS; `api` is the HTTP API's, and `page` the link to the page."""
@@ -77,7 +82,7 @@ class Emulator:
         self._functions: list[tuple[Function, dict[str, str]]] = []
 
     def __enter__(self) -> Self:
-        """Raises UsageError where a port is taken."""
+        """Raises UsageError where a port is taken, or so many workers cannot be had."""
         with ExitStack() as parts:
             self._start(parts)
             self._closing = parts.pop_all()
@@ -102,9 +107,14 @@ class Emulator:
     @aws_errors()
     def deploy(self, recipe: Recipe) -> None:
         """Put another recipe in the place of the one before; what is being processed ends with the old one. Raises
-        AwsError where somebody has deleted the stack."""
+        AwsError where somebody has deleted the stack, and StackError where the disk does not take the bundle."""
+        try:
+            code = bundle.unpack(recipe, self._folder)
+        except OSError as error:
+            raise StackError(
+                f"The bundle cannot be written to {self._folder}: {error.strerror}.", "Make room."
+            ) from error
         self._stack.update(self._session, self._parameters(self._session, recipe))
-        code = bundle.unpack(recipe, self._folder)
         for function, variables in self._functions:
             function.replace(code, variables)
 
@@ -122,11 +132,15 @@ class Emulator:
         self._provision(moto, front)
         parts.callback(Server(front, aws).close)
         code = bundle.unpack(recipe, self._folder)
-        functions = {
-            properties["FunctionName"]: self._function(properties, code, parts)
-            for properties in self._stack.properties("AWS::Lambda::Function").values()
-        }
-        self._map(functions, parts)
+        mapped = self._stack.only("AWS::Lambda::EventSourceMapping")
+        make_room(mapped["ScalingConfig"]["MaximumConcurrency"] + CONCURRENCY)
+        for properties in self._stack.properties("AWS::Lambda::Function").values():
+            of_images = properties["FunctionName"] == mapped["FunctionName"]
+            most = mapped["ScalingConfig"]["MaximumConcurrency"] if of_images else CONCURRENCY
+            self._function(properties, code, most, parts)
+        functions = {function.name: function for function, _ in self._functions}
+        answer_invocations(functions)
+        self._map(mapped, functions, parts)
         parts.callback(Server(self._gateway(functions), api).close)
         self.source_bucket = find(self._session, name).output("SourceBucket")
         page = Dashboard(lambda: open_pipeline(self._session, name), first and first + 2)
@@ -145,46 +159,58 @@ class Emulator:
 
     def _parameters(self, session: Session, recipe: Recipe) -> dict[str, str]:
         return {
+            **self.options.parameters,
             **bundle.store(session, recipe),
             "DeploymentHash": template.load().digest,
-            "MaxConcurrency": str(self.options.max_concurrency),
         }
 
-    def _function(self, properties: Mapping[str, Any], code: Path, parts: ExitStack) -> Function:
-        variables = {**properties["Environment"]["Variables"], **_CREDENTIALS, "AWS_ENDPOINT_URL": self.endpoint}
+    def _function(self, properties: Mapping[str, Any], code: Path, concurrency: int, parts: ExitStack) -> None:
+        name, logging = properties["FunctionName"], properties["LoggingConfig"]
+        variables = {
+            **properties["Environment"]["Variables"],
+            **_CREDENTIALS,
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_LAMBDA_LOG_FORMAT": logging["LogFormat"],
+            "AWS_LAMBDA_LOG_GROUP_NAME": logging["LogGroup"],
+            "AWS_LAMBDA_LOG_LEVEL": logging["ApplicationLogLevel"],
+        }
         function = Function(
-            properties["FunctionName"],
+            name,
             properties["Handler"],
             variables,
             code,
             float(properties["Timeout"]),
             int(properties["MemorySize"]),
-            Log(REGION, properties["LoggingConfig"]["LogGroup"], self._hear).write,
-            concurrency=self.options.max_concurrency,
+            Log(REGION, logging["LogGroup"], self._hear).write,
+            concurrency=concurrency,
         )
         parts.callback(function.close)
         self._functions.append((function, variables))
-        return function
 
-    def _map(self, functions: Mapping[str, Function], parts: ExitStack) -> None:
-        declared = self._stack.only("AWS::Lambda::EventSourceMapping")
-        sqs = self._session.client("sqs")
+    def _map(self, mapped: Mapping[str, Any], functions: Mapping[str, Function], parts: ExitStack) -> None:
+        sqs, name = self._session.client("sqs"), mapped["FunctionName"]
         mapping = EventSourceMapping(
             sqs,
-            sqs.get_queue_url(QueueName=declared["EventSourceArn"].rpartition(":")[2])["QueueUrl"],
-            functions[declared["FunctionName"]],
-            declared["BatchSize"],
-            declared["ScalingConfig"]["MaximumConcurrency"],
-            declared.get("MaximumBatchingWindowInSeconds", 0),
+            sqs.get_queue_url(QueueName=mapped["EventSourceArn"].rpartition(":")[2])["QueueUrl"],
+            functions[name],
+            mapped["BatchSize"],
+            mapped["ScalingConfig"]["MaximumConcurrency"],
+            mapped.get("MaximumBatchingWindowInSeconds", 0),
+            self._tell,
         )
         mapping.start()
         parts.callback(mapping.close)
 
     def _gateway(self, functions: Mapping[str, Function]) -> Gateway:
         routes = self._stack.properties("AWS::ApiGatewayV2::Route").values()
-        called = self._stack.only("AWS::ApiGatewayV2::Integration")["IntegrationUri"].rpartition(":")[2]
+        integration = self._stack.only("AWS::ApiGatewayV2::Integration")
+        called = functions[integration["IntegrationUri"].rpartition(":")[2]]
         cors = self._stack.only("AWS::ApiGatewayV2::Api").get("CorsConfiguration", {})
-        return Gateway([route["RouteKey"] for route in routes], functions[called], _KEYS, cors)
+        timeout = integration["TimeoutInMillis"] / 1000
+        return Gateway([route["RouteKey"] for route in routes], called, _KEYS, cors, timeout, self._tell)
+
+    def _tell(self, trouble: Trouble) -> None:
+        self._hear([trouble])
 
 
 def _send(queue: str, body: str) -> None:

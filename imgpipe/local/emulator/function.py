@@ -1,7 +1,8 @@
 """A function as Lambda runs it: each invocation in an execution environment of its own, warm ones first.
 
 Environments are made when they are needed and kept for the next invocation; one that is lost, or overdue and therefore
-killed, costs its invocation and no other. `log` gets the lines of an invocation when that is over.
+killed, costs its invocation and no other. `log` gets the lines of an invocation, and the name of its environment's log
+stream, when that is over.
 """
 
 import json
@@ -22,6 +23,8 @@ ACCOUNT: Final = "123456789012"
 """moto's account."""
 PAYLOAD_BYTES: Final = 6_291_556
 """The most that an event or an answer may have ("Lambda quotas": 6 MB, and what surrounds it)."""
+_NO_STREAM: Final = "none"
+"""The log stream of invocations for which there was no environment."""
 _STATUS: Final = {"timeout": "timeout", "died": "failure", "raised": "error", "init": "error"}
 """How Lambda's own line on an invocation names its end ("Lambda Telemetry API event schema")."""
 
@@ -41,7 +44,7 @@ class Function:
         code: Path,
         timeout: float,
         memory: int,
-        log: Callable[[Sequence[str]], None],
+        log: Callable[[str, Sequence[str]], None],
         *,
         concurrency: int,
     ) -> None:
@@ -62,9 +65,10 @@ class Function:
         request_id = request_id or str(uuid.uuid4())
         said: list[str] = []
         with self._room:
-            environment = self._take()
+            environment = None
             began = time.monotonic()
             try:
+                environment = self._take()
                 answer = environment.invoke(request_id, json.dumps(event).encode(), self._timeout)
                 if len(answer) > PAYLOAD_BYTES:
                     message = f"Response payload size exceeded maximum allowed payload size ({PAYLOAD_BYTES} bytes)."
@@ -73,7 +77,10 @@ class Function:
                 said.append(_report(error, request_id, time.monotonic() - began, self._memory))
                 raise
             finally:
-                self._give_back(environment, said)
+                if environment is not None:
+                    said[:0] = self._give_back(environment)
+                if said and not self._closed:
+                    self._log(_NO_STREAM if environment is None else environment.stream, said)
         return json.loads(answer)
 
     def replace(self, code: Path, environment: Mapping[str, str]) -> None:
@@ -118,30 +125,47 @@ class Function:
         return Deployment(arn, code, reserved | dict(environment))
 
     def _take(self) -> Environment:
+        """A warm environment, or else a new one. Raises FunctionError where there can be none."""
+        while environment := self._warm():
+            if environment.alive:
+                return environment
+            self._give_back(environment)
+        try:
+            environment = Environment(self._deployment)
+        except OSError as error:
+            message = f"No process can be started for it: {error.strerror}."
+            raise FunctionError("init", type(error).__name__, message) from error
+        with self._lock:
+            self._busy.add(environment)
+            closed = self._closed
+        if closed:
+            self._give_back(environment)
+            raise _closed()
+        return environment
+
+    def _warm(self) -> Environment | None:
         with self._lock:
             if self._closed:
-                raise FunctionError("died", "Runtime.ExitError", "The function is closed.")
-            while self._idle:
-                environment = self._idle.pop()
-                if environment.alive:
-                    break
-                environment.close()
-            else:
-                environment = Environment(self._deployment)
+                raise _closed()
+            if not self._idle:
+                return None
+            environment = self._idle.pop()
             self._busy.add(environment)
         return environment
 
-    def _give_back(self, environment: Environment, said: Sequence[str]) -> None:
-        lines = environment.said() if environment.alive else environment.close()
+    def _give_back(self, environment: Environment) -> list[str]:
+        """Keep it warm, or be done with it where it is dead or outdated; what it has printed."""
+        lines = environment.said()
         with self._lock:
             self._busy.remove(environment)
-            closed = self._closed
-            if environment.alive and environment.deployment is self._deployment and not closed:
+            kept = environment.alive and environment.deployment is self._deployment and not self._closed
+            if kept:
                 self._idle.append(environment)
-            else:
-                environment.close()
-        if (lines or said) and not closed:
-            self._log([*lines, *said])
+        return lines if kept else lines + environment.close()
+
+
+def _closed() -> FunctionError:
+    return FunctionError("died", "Runtime.ExitError", "The function is closed.")
 
 
 def _report(error: FunctionError, request_id: str, seconds: float, memory: int) -> str:

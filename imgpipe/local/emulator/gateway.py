@@ -6,7 +6,7 @@ function failed, its caller does not learn.
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from typing import Any, Final, NamedTuple
@@ -18,6 +18,7 @@ from werkzeug.wsgi import get_input_stream
 from imgpipe.local.emulator import payload, signature
 from imgpipe.local.emulator.environment import FunctionError
 from imgpipe.local.emulator.function import PAYLOAD_BYTES, Function
+from imgpipe.local.emulator.heard import Trouble
 from imgpipe.local.emulator.refused import Refused
 
 BODY_BYTES: Final = 10 * 1024 * 1024
@@ -48,7 +49,7 @@ class Gateway:
     """A WSGI application that gives what is asked of `routes`, each as in `GET /images/{id}`, to `function`.
 
     `keys` are the callers' access keys and secrets; `cors` is the CorsConfiguration of an AWS::ApiGatewayV2::Api, and
-    `timeout`, in seconds, the integration's, whose default is API Gateway's own.
+    `timeout`, in seconds, the integration's, whose default is API Gateway's own. `tell` takes what no caller learns.
     """
 
     def __init__(
@@ -58,12 +59,14 @@ class Gateway:
         keys: Mapping[str, str],
         cors: Mapping[str, Any] | None = None,
         timeout: float = 30,
+        tell: Callable[[Trouble], None] = lambda _: None,
     ) -> None:
         self._routes = sorted(map(_Route.read, routes), key=lambda route: route.vagueness)
         self._function = function
         self._keys = keys
         self._cors = cors
         self._timeout = timeout
+        self._tell = tell
         self._calls = ThreadPoolExecutor(CONCURRENCY, "api")
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -100,8 +103,13 @@ class Gateway:
             return payload.response(call.result(self._timeout))
         except TimeoutError:
             call.cancel()
+            self._tell(
+                Trouble(f"{event['routeKey']} was not answered in {self._timeout:g} seconds: 503 for its caller.")
+            )
             return _said(503, "Service Unavailable")
-        except (FunctionError, payload.Malformed):
+        except (FunctionError, payload.Malformed) as error:
+            why = f"ended with {error.error_type}" if isinstance(error, FunctionError) else "answered what is no answer"
+            self._tell(Trouble(f"{self._function.name} {why}: 500 for its caller."))
             return _said(500, "Internal Server Error")
 
     def _access_key(self, environ: WSGIEnvironment) -> str | None:

@@ -3,7 +3,7 @@
 A worker writes the record of each image into its log, so nothing has to be asked of the catalog to see what happened.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -14,25 +14,23 @@ from imgpipe.worker.ports import Record
 
 @dataclass(frozen=True)
 class Trouble:
-    """Something that is no image's fault, as a sentence."""
+    """Something that is no image's fault, as a sentence; `parked` messages went to the dead-letter queue by it."""
 
     message: str
+    parked: int = 0
+
+
+Told = str | Trouble
+"""A line of a function's log, or what a part of the emulator says."""
+Hear = Callable[[Sequence[Told]], None]
 
 
 class _Line(Struct, rename="camel"):
-    """What of a line of Lambda's JSON log tells of trouble: the function's own words, or Lambda's about it."""
+    """What of a line of Lambda's JSON log tells of trouble in the function's own words."""
 
     level: str = ""
     message: str = ""
     error_message: str = ""
-    type: str = ""
-    record: "_Report | None" = None
-
-
-class _Report(Struct, rename="camel"):
-    status: str
-    error_type: str = ""
-    request_id: str = ""
 
 
 class Ear:
@@ -45,9 +43,12 @@ class Ear:
         self._remembered = remembered
         self._updated: dict[str, str] = {}
 
-    def hear(self, lines: Iterable[str]) -> Iterator[Record | Trouble]:
+    def hear(self, lines: Iterable[Told]) -> Iterator[Record | Trouble]:
         """What is new in these lines of a log; none of it is about the metrics and traces between."""
         for line in lines:
+            if isinstance(line, Trouble):
+                yield line
+                continue
             try:
                 record = msgspec.json.decode(line, type=Record)
             except msgspec.DecodeError:
@@ -71,8 +72,6 @@ def _trouble(line: str) -> Trouble | None:
         told = msgspec.json.decode(line, type=_Line)
     except msgspec.DecodeError:
         return None
-    if told.type == "platform.report" and told.record:
-        return Trouble(f"A worker ended with {told.record.error_type or told.record.status}: its message comes again.")
     if told.level == "ERROR":
         return Trouble(told.message or told.error_message)
     return None

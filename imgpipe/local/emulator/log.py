@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -10,28 +10,27 @@ from moto.logs.exceptions import ResourceNotFoundException
 from moto.logs.models import logs_backends
 
 from imgpipe.local.emulator.function import ACCOUNT
-
-Hear = Callable[[Sequence[str]], None]
-"""Takes the lines that one invocation printed."""
-_STREAM: Final = "emulator"
+from imgpipe.local.emulator.heard import Hear
 
 
 class Log:
-    """The log group `group` of `region`, which is there; `hear` gets every line too."""
+    """The log group `group` of `region`; `hear` gets every line too."""
 
     def __init__(self, region: str, group: str, hear: Hear) -> None:
-        self._backend = logs_backends[ACCOUNT][region]
-        self._backend.create_log_stream(group, _STREAM)
+        self._backend: Final = logs_backends[ACCOUNT][region]
         self._group = group
         self._hear = hear
         self._lock = threading.Lock()
 
-    def write(self, lines: Sequence[str]) -> None:
-        """Keep the lines, also where somebody has deleted the group: then only `hear` gets them."""
-        with self._lock:
-            now = time.time_ns() // 1_000_000
-            with suppress(ResourceNotFoundException):
-                self._backend.put_log_events(
-                    self._group, _STREAM, [{"timestamp": now, "message": line} for line in lines]
-                )
+    def write(self, stream: str, lines: Sequence[str]) -> None:
+        """Keep the lines in that log stream, which is made where there is none. Where somebody has deleted the group
+        only `hear` gets them: a function may make streams, and no groups."""
+        now = time.time_ns() // 1_000_000
+        events = [{"timestamp": now, "message": line} for line in lines]
+        with self._lock, suppress(ResourceNotFoundException):
+            try:
+                self._backend.put_log_events(self._group, stream, events)
+            except ResourceNotFoundException:
+                self._backend.create_log_stream(self._group, stream)
+                self._backend.put_log_events(self._group, stream, events)
         self._hear(lines)

@@ -1,14 +1,17 @@
 """What brings a queue's messages to a function, as Lambda's event source mapping does.
 
 A receive costs a message one of the tries that it has before the dead-letter queue, so no more is received than can be
-invoked at once. What fails is left alone: it comes again when its visibility timeout has passed.
+invoked at once. What fails is left alone: it comes again when its visibility timeout has passed, or is parked then in
+the dead-letter queue, which nobody would hear of if it were not said here.
 """
 
 import base64
+import json
 import math
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -16,6 +19,7 @@ from botocore.parsers import ResponseParserError
 
 from imgpipe.local.emulator.environment import FunctionError
 from imgpipe.local.emulator.function import Function
+from imgpipe.local.emulator.heard import Trouble
 
 _LONG_POLL: Final = 1
 """Seconds that a receive waits for messages: what is under way when the emulator ends outlives it as long."""
@@ -23,6 +27,7 @@ _AT_ONCE: Final = 10
 """Messages that one request may receive or delete."""
 _PAUSE: Final = 0.5
 """Seconds before a request that failed is made again."""
+_REFUSALS: Final = (BotoCoreError, ClientError, ResponseParserError)
 _TRIES: Final = 20
 """To delete a message. One that is not deleted comes again."""
 
@@ -30,10 +35,18 @@ _TRIES: Final = 20
 class Mapping:
     """From the queue at `queue_url` to `function`: batches of up to `batch_size` messages, gathered for up to `window`
     seconds, of which `max_concurrency` are under way at once. `sqs` is a client of botocore that many threads may use.
+    `tell` takes what a person should know of it.
     """
 
     def __init__(
-        self, sqs: Any, queue_url: str, function: Function, batch_size: int, max_concurrency: int, window: float
+        self,
+        sqs: Any,
+        queue_url: str,
+        function: Function,
+        batch_size: int,
+        max_concurrency: int,
+        window: float,
+        tell: Callable[[Trouble], None],
     ) -> None:
         self._sqs = sqs
         self._url = queue_url
@@ -41,6 +54,8 @@ class Mapping:
         self._batch_size = batch_size
         self._free = max_concurrency
         self._window = window
+        self._tell = tell
+        self._receives = math.inf
         self._stopped = threading.Event()
         self._changed = threading.Condition()
 
@@ -55,8 +70,10 @@ class Mapping:
             self._changed.notify_all()
 
     def _poll(self) -> None:
-        asked = self._ask(self._sqs.get_queue_attributes, AttributeNames=["QueueArn"])
-        arn = asked["Attributes"]["QueueArn"] if asked else ""
+        asked = self._ask(self._sqs.get_queue_attributes, AttributeNames=["QueueArn", "RedrivePolicy"])
+        attributes = asked.get("Attributes", {})
+        arn = attributes.get("QueueArn", "")
+        self._receives = float(json.loads(attributes.get("RedrivePolicy", "{}")).get("maxReceiveCount", math.inf))
         held: list[dict[str, Any]] = []
         due = 0.0
         while free := self._wait_for_room():
@@ -75,9 +92,7 @@ class Mapping:
             held += [record(message, arn) for message in received.get("Messages", [])]
             while held and (len(held) >= self._batch_size or time.monotonic() >= due):
                 batch, held = held[: self._batch_size], held[self._batch_size :]
-                with self._changed:
-                    self._free -= 1
-                threading.Thread(target=self._run, args=(batch,), daemon=True).start()
+                self._begin(batch)
 
     def _wait_for_room(self) -> int:
         """How many invocations may begin, once it is one at least; none where it is closed."""
@@ -85,16 +100,40 @@ class Mapping:
             self._changed.wait_for(lambda: self._free or self._stopped.is_set())
             return 0 if self._stopped.is_set() else self._free
 
+    def _begin(self, batch: list[dict[str, Any]]) -> None:
+        with self._changed:
+            self._free -= 1
+        try:
+            threading.Thread(target=self._run, args=(batch,), daemon=True).start()
+        except RuntimeError as error:
+            self._fail(batch, f"{self._function.name} cannot be invoked ({error})")
+            self._end()
+
     def _run(self, batch: list[dict[str, Any]]) -> None:
         try:
             again = failures(self._function.invoke({"Records": batch}), {each["messageId"] for each in batch})
             self._delete([each["receiptHandle"] for each in batch if each["messageId"] not in again])
-        except FunctionError:
-            pass  # said in the function's log; all of them come again
+            self._fail([each for each in batch if each["messageId"] in again])
+        except FunctionError as error:
+            self._fail(batch, f"{self._function.name} ended with {error.error_type}")
         finally:
-            with self._changed:
-                self._free += 1
-                self._changed.notify_all()
+            self._end()
+
+    def _end(self) -> None:
+        with self._changed:
+            self._free += 1
+            self._changed.notify_all()
+
+    def _fail(self, batch: list[dict[str, Any]], why: str = "") -> None:
+        """Say what becomes of messages that failed: for all of them `why`, or as the function has said itself."""
+        last = sum(int(each["attributes"]["ApproximateReceiveCount"]) >= self._receives for each in batch)
+        if self._stopped.is_set() or not (last or why):
+            return
+        one = len(batch) == 1
+        fate = f"its {'message comes' if one else 'messages come'} again"
+        if last:
+            fate = f"{'its message is' if one else f'{last} of its messages are'} parked in the dead-letter queue"
+        self._tell(Trouble(f"{why or f'{self._function.name} reported a failure'}: {fate}.", last))
 
     def _delete(self, handles: list[str]) -> None:
         for start in range(0, len(handles), _AT_ONCE):
@@ -102,16 +141,29 @@ class Mapping:
                 {"Id": str(number), "ReceiptHandle": handle}
                 for number, handle in enumerate(handles[start : start + _AT_ONCE])
             ]
-            self._ask(self._sqs.delete_message_batch, tries=_TRIES, Entries=entries)
+            for _ in range(_TRIES):
+                with suppress(*_REFUSALS):
+                    answer = self._sqs.delete_message_batch(QueueUrl=self._url, Entries=entries)
+                    failed = {each["Id"] for each in answer.get("Failed", ()) if not each["SenderFault"]}
+                    entries = [each for each in entries if each["Id"] in failed]
+                if not entries or self._stopped.wait(_PAUSE):
+                    break
 
-    def _ask(self, request: Callable[..., dict[str, Any]], tries: float = math.inf, **arguments: object) -> Any:
-        """The answer to `request`, made again until it is answered; an empty one after `tries`, or when closed."""
-        while tries > 0 and not self._stopped.is_set():
+    def _ask(self, request: Callable[..., dict[str, Any]], **arguments: object) -> dict[str, Any]:
+        """The answer to `request`, made again until it is answered; an empty one when closed."""
+        refused = False
+        while not self._stopped.is_set():
             try:
-                return request(QueueUrl=self._url, **arguments)
-            except (BotoCoreError, ClientError, ResponseParserError):
-                tries -= 1
+                answer = request(QueueUrl=self._url, **arguments)
+            except _REFUSALS as error:
+                if not refused:
+                    self._tell(Trouble(f"The queue cannot be received from, and is asked until it can: {error}"))
+                refused = True
                 self._stopped.wait(_PAUSE)
+                continue
+            if refused:
+                self._tell(Trouble("The queue can be received from again."))
+            return answer
         return {}
 
 

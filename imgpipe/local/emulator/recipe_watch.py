@@ -3,12 +3,12 @@
 A change counts once it is the same at two looks in a row, so that nothing half-written is read.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from imgpipe.core import recipe_file
 from imgpipe.core.recipe import Recipe
-from imgpipe.errors import RecipeError
+from imgpipe.errors import ImgpipeError
 
 _Stats = Mapping[Path, tuple[int, int, int] | None]
 """File -> what tells one state of it from another; None where there is no such file."""
@@ -17,18 +17,20 @@ _Stats = Mapping[Path, tuple[int, int, int] | None]
 class RecipeWatch:
     """Looks after the recipe at `path`, or where that is None after the one of the working directory, if it gets one.
 
-    `recipe` is what was read there.
+    `recipe` is what is deployed at first; `deploy` puts another in its place, or raises ImgpipeError.
     """
 
-    def __init__(self, path: Path | None, recipe: Recipe) -> None:
+    def __init__(self, path: Path | None, recipe: Recipe, deploy: Callable[[Recipe], None]) -> None:
         self._path = path
         self._recipe = recipe
-        self._seen = self._read = self._stats()
+        self._deploy = deploy
+        self._seen: _Stats | None = None
+        self._read: _Stats | None = None
         self._told = ""
 
     def look(self) -> Recipe | None:
-        """The recipe, if it is another than before. Raises RecipeError where it has problems, and not again for the
-        same ones."""
+        """The recipe, once it is deployed, if it is another than before. Raises ImgpipeError where it has problems or
+        is not deployed: it is tried at every look from then on, and not told again for the same reason."""
         now = self._stats()
         quiet, self._seen = now == self._seen, now
         # A broken one may be mended by a file that is not known yet.
@@ -37,13 +39,16 @@ class RecipeWatch:
         self._read = now
         try:
             recipe = recipe_file.load(self._found())
-        except RecipeError as error:
-            told, self._told = self._told, str(error.problems)
+            another = recipe.hash != self._recipe.hash
+            if another:
+                self._deploy(recipe)
+        except ImgpipeError as error:
+            told, self._told = self._told, str(getattr(error, "problems", error))
             if told == self._told:
                 return None
             raise
         self._told = ""
-        if recipe.hash == self._recipe.hash:
+        if not another:
             return None
         self._recipe = recipe
         self._seen = self._read = {**self._stats(), **now}

@@ -9,7 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from moto.sqs.models import Queue
+
 from imgpipe.deploy import template
+from imgpipe.errors import UsageError
 from imgpipe.local.emulator.function import ACCOUNT
 from imgpipe.remote.emulated import REGION
 from imgpipe.remote.session import Session
@@ -47,6 +50,13 @@ REALISED: Final[Mapping[str, Realised]] = {
 }
 """Type of resource -> how it is played here. The emulator refuses a template with any other."""
 
+ONLY: Final[Mapping[str, Mapping[str, object]]] = {
+    "AWS::ApiGatewayV2::Integration": {"IntegrationType": "AWS_PROXY", "PayloadFormatVersion": "2.0"},
+    "AWS::ApiGatewayV2::Route": {"AuthorizationType": "AWS_IAM"},
+    "AWS::Lambda::EventSourceMapping": {"FunctionResponseTypes": ["ReportBatchItemFailures"]},
+}
+"""Type of resource -> properties that are played with this value alone. The emulator refuses any other."""
+
 NOT_EMULATED: Final = tuple(dict.fromkeys(word for realised in REALISED.values() for word in realised.lacks))
 """What of AWS nobody plays here, in words."""
 
@@ -58,19 +68,28 @@ class EmulatedStack:
     def __init__(self, name: str, endpoint: str, api: str, timeout: int | None) -> None:
         """`endpoint` and `api` are URLs; `timeout` is the processor's, in seconds, or None for the template's own."""
         self._name = name
+        self._endpoint = endpoint
         self._given = {} if timeout is None else {"ProcessorTimeout": str(timeout)}
         self._document = _document(endpoint, api, timeout)
 
     def create(self, session: Session, parameters: Mapping[str, str]) -> None:
-        """Make everything that moto keeps."""
+        """Make everything that moto keeps. Raises UsageError where `parameters` ask for what nobody plays."""
         self._send(session.client("cloudformation").create_stack, parameters)
+        for type_, properties in ONLY.items():
+            for name, value in properties.items():
+                for declared in self.properties(type_).values():
+                    if declared[name] != value:
+                        raise UsageError(
+                            f"The emulator plays no {name} {declared[name]} of {type_}.",
+                            f"Leave it {value}: do not give the parameter that changes it.",
+                        )
 
     def update(self, session: Session, parameters: Mapping[str, str]) -> None:
         """Change the parameters."""
         self._send(session.client("cloudformation").update_stack, parameters)
 
     def _send(self, call: Any, parameters: Mapping[str, str]) -> None:
-        given = self._given | dict(parameters)
+        given = dict(parameters) | self._given
         call(
             StackName=self._name,
             TemplateBody=json.dumps(self._document),
@@ -82,11 +101,11 @@ class EmulatedStack:
         """The properties of the resources of one type, by logical name, as they are resolved in the made stack."""
         from moto.cloudformation.parsing import clean_json
 
-        names: Any = _Names(self._made())
+        names: Any = _Names(self._made(), self._endpoint)
         return {
             name: clean_json(resource["Properties"], names)
             for name, resource in template.load().resources.items()
-            if resource["Type"] == type_
+            if resource["Type"] == type_ and names.lazy_condition_map.get(resource.get("Condition"), True)
         }
 
     def only(self, type_: str) -> dict[str, Any]:
@@ -103,23 +122,35 @@ class EmulatedStack:
 class _Names:
     """What names stand for in the template: what moto made, and for what it did not make the name itself."""
 
-    def __init__(self, made: Any) -> None:
+    def __init__(self, made: Any, endpoint: str) -> None:
         self._made = made
+        self._endpoint = endpoint
         self.lazy_condition_map = made.lazy_condition_map
 
     def __getitem__(self, name: str) -> Any:
         try:
-            return self._made[name]
+            made = self._made[name]
         except KeyError:
             return name
+        return _Queue(made, self._endpoint) if isinstance(made, Queue) else made
 
     get = __getitem__
+
+
+class _Queue:
+    """A queue of moto's whose URL leads to this machine, and not to AWS."""
+
+    def __init__(self, made: Queue, endpoint: str) -> None:
+        self.physical_resource_id = f"{endpoint}/{ACCOUNT}/{made.name}"
+        self.get_cfn_attribute = made.get_cfn_attribute
 
 
 def _document(endpoint: str, api: str, timeout: int | None) -> dict[str, Any]:
     """The template as moto is given it: what moto plays, with outputs that name places of this machine."""
     document = template.read_yaml(template.load().text)
     resources = document["Resources"]
+    if unknown := {resource["Type"] for resource in resources.values()} - REALISED.keys():
+        raise UsageError(f"The emulator plays no {', '.join(sorted(unknown))}.", "Use the template of this version.")
     queues = {name for name, resource in resources.items() if resource["Type"] == "AWS::SQS::Queue"}
     document["Resources"] = {
         name: resource for name, resource in resources.items() if "moto" in REALISED[resource["Type"]].by
