@@ -30,13 +30,13 @@ def imgpipe(*arguments: str | Path, cwd: Path, **env: str) -> subprocess.Complet
     )
 
 
-def started(*arguments: str, cwd: Path, **env: str) -> "subprocess.Popen[str]":
+def started(*arguments: str, cwd: Path, stdin: int = subprocess.DEVNULL, **env: str) -> "subprocess.Popen[str]":
     """The program at work in a process group of its own, without a terminal, which Ctrl-C (SIGINT) reaches."""
     return subprocess.Popen(
         [*PROGRAM, *arguments],
         cwd=cwd,
         env=environment(**env),
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         encoding="utf-8",

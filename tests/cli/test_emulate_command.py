@@ -3,6 +3,7 @@
 import json
 import os
 import queue
+import re
 import signal
 import subprocess
 import sys
@@ -72,14 +73,28 @@ def test_a_command_beside_it_has_stdout_an_address_and_the_last_word(tmp_path: P
         waiter.config.delay = 0.1
         waiter.config.max_attempts = 600
         waiter.wait(Bucket=bucket.format("dest"), Key="thumb/cat.jpg")
-        print(os.environ["IMGPIPE_STACK"])
+        print(os.environ["IMGPIPE_STACK"], flush=True)
+        sys.stdin.readline()
+        s3.put_object(Bucket=bucket.format("source"), Key="bad.jpg", Body=b"no image")
+        sys.stdin.readline()
         sys.exit(7)
     """
     arguments = ("emulate", "--port", "0", "--stack", "holiday", "--", sys.executable, "-c", program)
-    done = imgpipe(*arguments, cwd=tmp_path, AWS_PROFILE="nobody's")
-    assert (done.returncode, done.stdout) == (7, "holiday\n"), done.stderr
-    assert "ready: AWS at http://127.0.0.1:" in done.stderr
-    assert done.stderr.splitlines()[-1].startswith("Ended: 1 image done, 0 failed")
+    running = started(*arguments, cwd=tmp_path, stdin=subprocess.PIPE, AWS_PROFILE="nobody's")
+    assert running.stdin
+    assert running.stdout
+    assert running.stderr
+    assert "ready: AWS at http://127.0.0.1:" in running.stderr.readline()
+    assert running.stdout.readline() == "holiday\n"
+    (tmp_path / "imgpipe.toml").write_text(RECIPE.format(name="other"))
+    assert re.fullmatch(r"Recipe \w{16} is deployed: other.\n", running.stderr.readline())
+    running.stdin.write("\n")
+    running.stdin.flush()
+    lines = iter(running.stderr.readline, "")
+    assert next(line for line in lines if "bad.jpg" in line)
+    _, rest = running.communicate("\n", timeout=SECONDS)
+    assert running.returncode == 7
+    assert rest.splitlines()[-1].startswith("Ended: 1 image done, 1 failed")
 
 
 def test_the_aws_cli_puts_lists_fetches_presigns_and_removes(emulating: Emulating, tmp_path: Path) -> None:
@@ -135,10 +150,11 @@ def test_ctrl_c_ends_it_at_once_with_hanging_workers_and_a_summary(tmp_path: Pat
     for worker in workers:
         os.kill(worker, signal.SIGSTOP)
     put(running, tmp_path / "cat.jpg", "in a hanging worker's hands.jpg")
+    until_in_hand(running)
     code, told = running.end(signal.SIGINT)
     assert code == 130
     assert told[-1] | {"seconds": 0} == {
-        "type": "summary", "done": 1, "failed": 0, "deleted": 0, "trouble": 0, "seconds": 0,
+        "type": "summary", "done": 1, "failed": 0, "deleted": 0, "trouble": 0, "parked": 0, "seconds": 0,
     }  # fmt: skip
     for worker in workers:
         with pytest.raises(ProcessLookupError):
@@ -150,6 +166,24 @@ def put(running: Emulating, file: Path, key: str) -> None:
 
     bucket = "imgpipe-source-123456789012-us-east-1-an"
     EmulatedSession(int(running.port)).client("s3").upload_file(str(file), bucket, key)
+
+
+def until_in_hand(running: Emulating) -> None:
+    """Wait until a worker has what was put."""
+    from imgpipe.remote.emulated import EmulatedSession
+    from imgpipe.remote.pipeline import open_pipeline
+
+    session = EmulatedSession(int(running.port))
+    url, name = open_pipeline(session, "imgpipe").queue_url, "ApproximateNumberOfMessagesNotVisible"
+    while session.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=[name])["Attributes"][name] != "1":
+        assert running.process.poll() is None
+
+
+def test_a_file_that_is_no_program_is_told_from_one_that_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "notes").write_text("no program")
+    refused = imgpipe("emulate", "--", "./notes", cwd=tmp_path)
+    assert (refused.returncode, refused.stdout) == (126, "")
+    assert "'./notes' is not a program that may be run." in refused.stderr
 
 
 def test_a_command_that_is_not_there_is_said_before_anything_starts(tmp_path: Path) -> None:
@@ -166,6 +200,13 @@ def test_a_command_that_is_not_there_is_said_before_anything_starts(tmp_path: Pa
         (("--port", "-1"), "'-1' is not a number from 1 to 65533"),
         (("--timeout", "0.5"), "'0.5' is not a whole number of seconds"),
         (("--max-concurrency", "0"), "--max-concurrency takes no '0'. Give a whole number from 2 to 1000."),
+        (("--param", "CorsOrigins=everybody"), "CorsOrigins of --param takes no 'everybody'. Give origins such as"),
+        (("--param", "ProcessorTimeout=30", "--timeout", "4"), "--timeout and ProcessorTimeout are the same thing."),
+        (("--param", "JwtScope=write"), "--jwt-scope counts only where the API takes JWTs."),
+        (
+            ("--param", "ApiAuth=jwt", "--param", "JwtIssuer=https://a.test", "--param", "JwtAudience=a"),
+            "plays no AuthorizationType JWT",
+        ),
         (("--json", "--", "true"), "--json and a COMMAND both want stdout."),
     ],
 )
