@@ -17,6 +17,7 @@ from function_case import Logged
 
 from imgpipe.local.emulator.function import PAYLOAD_BYTES
 from imgpipe.local.emulator.gateway import BODY_BYTES, Gateway
+from imgpipe.local.emulator.heard import Trouble
 from imgpipe.local.emulator.server import serve
 
 KEYS = {"imgpipe": "secret"}
@@ -323,3 +324,32 @@ def test_every_origin_may_be_allowed(function: Logged, tmp_path: Path) -> None:
     for api in serving(function, CORS | {"AllowOrigins": ["*"]}):
         assert api.ask("GET", "/images", headers={"origin": "x://y"}).headers["access-control-allow-origin"] == "*"
         assert "access-control-allow-origin" not in api.ask("GET", "/images").headers
+
+
+def test_what_is_not_answered_in_time_is_503_and_the_emulator_says_so(tmp_path: Path) -> None:
+    slow = Logged(tmp_path, "import time\ndef handler(event, context): time.sleep(1000)")
+    told: list[Trouble] = []
+    server = serve(Gateway(ROUTES, slow.function, KEYS, timeout=0.2, tell=told.append), 0)
+    answer = Client(f"http://127.0.0.1:{server.port}").sign("GET", "/images")
+    assert message(answer) == (503, "Service Unavailable")
+    assert told == [Trouble("GET /images was not answered in 0.2 seconds: 503 for its caller.")]
+    slow.function.close()
+    server.close()
+
+
+def test_a_function_that_fails_is_told_to_the_emulator_and_not_to_the_caller(function: Logged) -> None:
+    told: list[Trouble] = []
+    server = serve(Gateway(ROUTES, function.function, KEYS, tell=told.append), 0)
+    answer = Client(f"http://127.0.0.1:{server.port}").answer("raise")
+    assert message(answer) == (500, "Internal Server Error")
+    assert told == [Trouble("imgpipe-test ended with ValueError: 500 for its caller.")]
+    server.close()
+
+
+def test_the_route_that_names_more_of_a_path_is_taken(function: Logged) -> None:
+    routes = ("GET /{any}/{id}", "GET /images/{id}", "GET /images/all", "GET /{any}/all")
+    server = serve(Gateway(routes, function.function, KEYS), 0)
+    client = Client(f"http://127.0.0.1:{server.port}")
+    taken = [client.event("GET", path)["routeKey"] for path in ("/images/all", "/images/x", "/a/all", "/a/b")]
+    assert taken == ["GET /images/all", "GET /images/{id}", "GET /{any}/all", "GET /{any}/{id}"]
+    server.close()
