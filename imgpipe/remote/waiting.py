@@ -7,6 +7,7 @@ else was put there since, that will never be made. Only the store knows which of
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from heapq import nsmallest
 from queue import Empty, SimpleQueue
 from typing import Final, Literal
 
@@ -14,13 +15,13 @@ from msgspec import UNSET
 
 from imgpipe.adapters.dynamodb import BATCH
 from imgpipe.errors import AwsError, ImgpipeError
-from imgpipe.remote.feed import Feed, Pace
+from imgpipe.remote.feed import Feed, Rhythm
 from imgpipe.remote.parallel import unordered
 from imgpipe.remote.patience import Patience
 from imgpipe.remote.pipeline import Pipeline
 from imgpipe.remote.queue import messages
 from imgpipe.remote.session import aws_errors
-from imgpipe.worker.ports import Record
+from imgpipe.worker.ports import Entry, Record
 
 How = Literal["settled", "superseded", "timeout"]
 
@@ -32,12 +33,12 @@ _AT_ONCE: Final = 10 * BATCH
 
 @dataclass(frozen=True)
 class Awaited:
-    """One thing to wait for at `key`: this `version` done or failed (as `Stat.version` has it), any result updated
-    after the time `after` (RFC 3339, UTC, to the millisecond), or that the source is `gone`; else any result."""
+    """One thing to wait for at `key`: this `version` done or failed (as `Stat.version` has it), any result whose record
+    is of a later revision than `revision`, or that the source is `gone`; else any result."""
 
     key: str
     version: str | None = None
-    after: str | None = None
+    revision: int | None = None
     gone: bool = False
 
 
@@ -98,14 +99,15 @@ class Waiter:
         left = list(self._all())
         self._pending.clear()
         try:
-            records = self._records({pending.awaited.key for pending in left})
+            entries = self._entries({pending.awaited.key for pending in left})
             place = _place(self._pipeline)
         except ImgpipeError as error:
             return [Outcome(pending.awaited, pending.record, "timeout", error.message) for pending in left]
         now = self._pipeline.session.now()
         outcomes = []
         for pending in left:
-            record = records.get(pending.awaited.key)
+            entry = entries.get(pending.awaited.key)
+            record = entry.record if entry else None
             outcomes.append(Outcome(pending.awaited, record, "timeout", f"{_state(record, now)}; {place}"))
         return outcomes
 
@@ -121,10 +123,9 @@ class Waiter:
         """Take what the feed tells; returns those that it told something else of."""
         seen = []
         while True:
-            for record in self._feed.poll():
-                seen += [
-                    pending for pending in tuple(self._pending.get(record.key, ())) if not self._see(pending, record)
-                ]
+            for entry in self._feed.poll():
+                waiting = tuple(self._pending.get(entry.record.key, ()))
+                seen += [pending for pending in waiting if not self._see(pending, entry)]
             if not self._feed.is_behind:
                 return seen
 
@@ -132,36 +133,39 @@ class Waiter:
         """Read what the feed may have told before it was asked for, or may have missed; returns those that it was no
         news of, more than once."""
         now = self._clock()
-        due = [pending for pending in self._all() if pending.due <= now][:_AT_ONCE]
-        records = self._records({pending.awaited.key for pending in due})
+        due = [pending for pending in self._all() if pending.due <= now]
+        due = nsmallest(_AT_ONCE, due, key=lambda pending: pending.due)
+        entries = self._entries({pending.awaited.key for pending in due})
         stragglers = [pending for pending in due if pending.reads]
         for pending in due:
             pending.due = now + _AGAIN[min(pending.reads, len(_AGAIN) - 1)]
             pending.reads += 1
-            if record := records.get(pending.awaited.key):
-                self._see(pending, record)
+            if entry := entries.get(pending.awaited.key):
+                self._see(pending, entry)
         return stragglers
 
-    def _records(self, keys: set[str]) -> dict[str, Record]:
+    def _entries(self, keys: set[str]) -> dict[str, Entry]:
         ordered = sorted(keys)
         batches = [ordered[start : start + BATCH] for start in range(0, len(ordered), BATCH)]
-        found: dict[str, Record] = {}
+        found: dict[str, Entry] = {}
         with aws_errors():
-            for records in unordered(self._pipeline.catalog.records, batches):
-                found |= records
+            for entries in unordered(self._pipeline.catalog.entries, batches):
+                found |= entries
         return found
 
-    def _see(self, pending: _Pending, record: Record) -> bool:
-        """Whether `record` is what was waited for."""
-        pending.record = record
-        if is_settled := _is_settled(pending.awaited, record):
+    def _see(self, pending: _Pending, entry: Entry) -> bool:
+        """Whether `entry` is what was waited for."""
+        pending.record = entry.record
+        if is_settled := _is_settled(pending.awaited, entry):
             self._end(pending, "settled")
         return is_settled
 
     def _look_for_others(self, stragglers: list[_Pending]) -> None:
         """End what will not come any more, by what lies in the store."""
-        doubtful = [pending for pending in stragglers if self._is_pending(pending) and _is_doubtful(pending)][:BATCH]
-        for pending, how in unordered(lambda each: (each, self._verdict(each)), doubtful):
+        doubtful = [pending for pending in stragglers if self._is_pending(pending) and _is_doubtful(pending)]
+        for pending in doubtful[BATCH:]:
+            pending.due = self._clock()
+        for pending, how in unordered(lambda each: (each, self._verdict(each)), doubtful[:BATCH]):
             if how:
                 self._end(pending, how)
 
@@ -210,7 +214,7 @@ def wait_out(
 ) -> Iterator[Outcome]:
     """As `wait`, for all that was added to `waiter` and not yet polled."""
     until = time.monotonic() + timeout
-    pace = Pace()
+    rhythm = Rhythm()
     while not waiter.is_idle:
         try:
             outcomes = waiter.poll()
@@ -219,7 +223,7 @@ def wait_out(
         else:
             patience.over()
             yield from outcomes
-            pause = pace.next(news=bool(outcomes))
+            pause = rhythm.next(news=bool(outcomes))
         left = until - time.monotonic()
         if left <= 0:
             yield from waiter.give_up()
@@ -227,22 +231,23 @@ def wait_out(
             sleep(min(pause, left))
 
 
-def _is_settled(awaited: Awaited, record: Record) -> bool:
+def _is_settled(awaited: Awaited, entry: Entry) -> bool:
+    record = entry.record
     if record.status == "processing":
         return False
     if awaited.gone:
         return record.status == "deleted"
     if awaited.version is not None:
         return record.status != "deleted" and record.version == awaited.version
-    return awaited.after is None or record.updated > awaited.after
+    return awaited.revision is None or entry.revision > awaited.revision
 
 
 def _is_doubtful(pending: _Pending) -> bool:
     """Whether the record may be settled for something that came later. What was removed before any worker looked at it
-    leaves none."""
+    leaves none; but what only waits its turn has none either, so that a version is looked for after a while."""
     awaited, record = pending.awaited, pending.record
     if record is None:
-        return awaited.gone
+        return awaited.gone or (awaited.version is not None and pending.reads >= len(_AGAIN))
     return record.status != "processing" and (awaited.gone or awaited.version is not None)
 
 

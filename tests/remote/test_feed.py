@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Callable, Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +14,8 @@ from imgpipe.adapters.dynamodb import DynamoDBCatalog, Stretch, to_item
 from imgpipe.errors import AwsError
 from imgpipe.remote import feed as feeds
 from imgpipe.remote.feed import Feed, follow, to_the_end
+from imgpipe.remote.pipeline import Pipeline, open_pipeline
+from imgpipe.remote.session import Session
 from imgpipe.worker.ports import Entry, Record, Status, rfc3339
 
 NOW = 1_763_805_600.0
@@ -23,6 +24,14 @@ TABLE = "catalog"
 
 def settled(key: str, at: float, status: Status = "done") -> Record:
     return Record(key=key, status=status, updated=rfc3339(at))
+
+
+def polled(feed: Feed) -> list[Record]:
+    """What a look tells, and those that are due at once after it."""
+    told = feed.poll()
+    while feed.is_behind:
+        told += feed.poll()
+    return [entry.record for entry in told]
 
 
 class Clock:
@@ -67,19 +76,19 @@ def test_what_settled_is_told_once_and_oldest_first(catalog: DynamoDBCatalog, cl
         catalog.put(record, None)
     catalog.put(settled("before.jpg", NOW - 101), None)
     catalog.put(Record(key="at-work.jpg", status="processing", updated=rfc3339(NOW)), None)
-    assert feed.poll() == records
+    assert polled(feed) == records
     for _ in range(10):
         clock.now += 8
-        assert feed.poll() == []
+        assert polled(feed) == []
     newer = settled("newer.jpg", clock.now)
     catalog.put(newer, None)
-    assert feed.poll() == [newer]
+    assert polled(feed) == [newer]
 
 
 def test_a_look_is_sixteen_queries_and_no_scan(catalog: DynamoDBCatalog, dynamodb: Any, clock: Clock) -> None:
     calls: list[str] = []
     dynamodb.meta.events.register("before-call.dynamodb", lambda model, **_: calls.append(model.name))
-    Feed(catalog, since=NOW, clock=clock).poll()
+    polled(Feed(catalog, since=NOW, clock=clock))
     assert calls == ["Query"] * 16
 
 
@@ -101,13 +110,13 @@ def test_a_record_that_the_index_shows_a_minute_late_is_told(catalog: DynamoDBCa
     feed = Feed(catalog, since=NOW, clock=clock)
     for _ in range(15):
         clock.now += 4
-        assert feed.poll() == []
+        assert polled(feed) == []
     late = settled("late.jpg", clock.now - 59)
     catalog.put(late, None)
     told = []
     for _ in range(8):
         clock.now += 4
-        told += feed.poll()
+        told += polled(feed)
     assert told == [late]
 
 
@@ -117,17 +126,17 @@ def test_an_image_s_results_come_in_order_by_whichever_clock_they_were_written(
     feed = Feed(catalog, since=NOW - 10, clock=clock)
     first, second = settled("a.jpg", NOW + 1.5, "failed"), settled("a.jpg", NOW)
     revision = catalog.put(first, None)
-    assert feed.poll() == [first]
+    assert polled(feed) == [first]
     revision = catalog.put(replace(second, status="processing"), revision)
     catalog.put(second, revision)
-    assert feed.poll() == [second]
+    assert polled(feed) == [second]
 
     def repeat_the_first(parsed: dict[str, Any], **_: Any) -> None:
         parsed["Items"].append(to_item(first, 1, NOW))
 
     dynamodb.meta.events.register("after-call.dynamodb.Query", repeat_the_first)
     clock.now += 1
-    assert feed.poll() == []
+    assert polled(feed) == []
 
 
 def test_what_is_remembered_is_bounded_by_the_lag(catalog: DynamoDBCatalog, clock: Clock) -> None:
@@ -135,7 +144,7 @@ def test_what_is_remembered_is_bounded_by_the_lag(catalog: DynamoDBCatalog, cloc
     for number in range(40):
         clock.now += 10
         catalog.put(settled(f"{number}.jpg", clock.now), None)
-        assert [record.key for record in feed.poll()] == [f"{number}.jpg"]
+        assert [record.key for record in polled(feed)] == [f"{number}.jpg"]
     assert len(feed._told) <= (feeds.LATEST + feeds.THOROUGH_EVERY) / 10 + 1
 
 
@@ -143,8 +152,8 @@ def test_a_feed_is_narrowed_where_it_is_read(catalog: DynamoDBCatalog, clock: Cl
     for key, status in (("a/1.jpg", "done"), ("a/2.jpg", "failed"), ("b/3.jpg", "failed")):
         catalog.put(settled(key, NOW, status), None)  # type: ignore[arg-type]
     asked: dict[str, Any] = {"since": NOW - 1, "clock": clock}
-    assert [record.key for record in Feed(catalog, prefix="a/", **asked).poll()] == ["a/1.jpg", "a/2.jpg"]
-    assert [record.key for record in Feed(catalog, status="failed", prefix="a/", **asked).poll()] == ["a/2.jpg"]
+    assert [record.key for record in polled(Feed(catalog, prefix="a/", **asked))] == ["a/1.jpg", "a/2.jpg"]
+    assert [record.key for record in polled(Feed(catalog, status="failed", prefix="a/", **asked))] == ["a/2.jpg"]
 
 
 def test_a_look_that_fails_in_the_middle_loses_nothing(catalog: DynamoDBCatalog, dynamodb: Any, clock: Clock) -> None:
@@ -154,8 +163,8 @@ def test_a_look_that_fails_in_the_middle_loses_nothing(catalog: DynamoDBCatalog,
     feed = Feed(catalog, since=NOW, clock=clock)
     fail(dynamodb, "ThrottlingException", iter([False] * 7 + [True]))
     with pytest.raises(dynamodb.exceptions.ClientError):
-        feed.poll()
-    assert feed.poll() == records
+        polled(feed)
+    assert polled(feed) == records
 
 
 class Index:
@@ -172,6 +181,22 @@ class Index:
         found = [(place, entry) for place, entry in found if place >= since]
         until = found[limit][0] if len(found) > limit else None
         return Stretch(tuple(entry for place, entry in found if until is None or place <= until), until)
+
+
+def test_news_wait_for_one_thorough_look_and_not_for_all_of_them(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feeds, "PAGE", 5)
+    index = Index(clock)
+    feed = Feed(index, since=NOW, clock=clock)  # type: ignore[arg-type]
+    for number in range(100):
+        clock.now += 1
+        index.written.append((clock.now, Entry(settled(f"{number}.jpg", clock.now), 1)))
+        polled(feed)
+    clock.now += feeds.THOROUGH_EVERY
+    for number in range(4):
+        clock.now += 0.1
+        index.written.append((clock.now, Entry(settled(f"news-{number}.jpg", clock.now), 1)))
+        assert feed.is_behind
+        assert [entry.record.key for entry in [*feed.poll(), *feed.poll()]] == [f"news-{number}.jpg"]
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -194,10 +219,10 @@ def test_whatever_the_lag_every_image_s_last_result_is_told_once_and_in_order(
             shown[key] = max(shown.get(key, 0), clock.now + chance.choice([0, 0.3, chance.uniform(0, 59)]))
             index.written.append((shown[key], entry))
             index.written.sort(key=lambda written: written[0])
-        told += [(record.key, record.updated) for record in feed.poll()]
+        told += [(record.key, record.updated) for record in polled(feed)]
     for _ in range(100):
         clock.now += 1
-        told += [(record.key, record.updated) for record in feed.poll()]
+        told += [(record.key, record.updated) for record in polled(feed)]
     last = {entry.record.key: entry.record.updated for _, entry in index.written}
     assert len(told) == len(set(told))
     assert dict(told) == last
@@ -241,23 +266,27 @@ def test_throttling_is_said_once_and_outlasted(running: Running, monkeypatch: py
     assert told.waits[:8] == [1, 2, 4, 8, 16, 30, 30, 30]
 
 
-def test_credentials_that_ran_out_are_read_again(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_credentials_that_ran_out_are_read_again_and_time_with_them(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     fail(once(running), "ExpiredTokenException", iter([True] * 16 * 100))
-    newer = DynamoDBCatalog(running.account.session.client("dynamodb"), running.pipeline.table)
-    newer.put(settled("a.jpg", NOW), None)
+    newer = open_pipeline(Session(), "imgpipe")
+    newer.catalog.put(settled("a.jpg", NOW), None)
     told = Told()
-    answers = iter([AwsError("expired", "", ""), AwsError("unreachable", "", ""), SimpleNamespace(catalog=newer)])
+    answers = iter([AwsError("expired", "", ""), AwsError("unreachable", "", ""), newer])
 
-    def connect() -> Any:
+    def connect() -> Pipeline:
         found = next(answers)
         if isinstance(found, AwsError):
             raise found
         return found
 
-    (record,) = next(start(running, told, connect))
+    feed = Feed(running.pipeline.catalog, since=NOW - 1, clock=running.pipeline.session.now)
+    (record,) = next(follow(feed, connect, told.say, renewing=True, sleep=told.waits.append))
     assert record.key == "a.jpg"
     assert told.codes == ["expired", "unreachable", None]
+    assert feed.clock == newer.session.now
 
 
 def test_what_does_not_pass_ends_it(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:

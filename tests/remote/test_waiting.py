@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from PIL import Image
 from running_stack import Running
 
+from imgpipe.remote import waiting
 from imgpipe.remote.waiting import Awaited, Outcome, Waiter, wait
 from imgpipe.worker.ports import Claim, Record, rfc3339
 
@@ -140,18 +141,48 @@ def test_what_is_put_again_supersedes_a_removal(running: Running, waiter: Waiter
     assert ends(waiter) == [("a.png", "superseded")]
 
 
-def test_a_result_after_a_time_is_waited_for(running: Running, waiter: Waiter, clock: Clock) -> None:
-    version = running.put("a.png", picture())
-    (first,) = running.work()
-    waiter.add(Awaited("a.png", after=first.updated))
+@pytest.mark.parametrize("version", ["this", None])
+def test_what_was_removed_before_a_worker_saw_it_is_superseded(
+    version: str | None, running: Running, waiter: Waiter, clock: Clock
+) -> None:
+    put = running.put("a.png", picture(), told=False)
+    late = Awaited("late.png", running.put("late.png", picture("red")))
+    waiter.add(Awaited("a.png", version and put, gone=version is None))
+    waiter.add(late)
+    running.client("s3").delete_object(Bucket=running.pipeline.source_bucket, Key="a.png")
+    ended = []
+    for _ in range(6):
+        ended += ends(waiter)
+        clock.now += 16
+    assert ended == [("a.png", "superseded" if version else "settled")]
+    running.work()
+    assert ends(waiter) == [("late.png", "settled")]
+
+
+def test_every_doubtful_image_has_its_turn(running: Running, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "BATCH", 2)
+    waiter = Waiter(running.pipeline, clock)
+    for number in range(6):
+        running.pipeline.catalog.put(Record(key=f"{number}.png", status="done", version="1", updated=rfc3339(0)), None)
+        waiter.add(Awaited(f"{number}.png", gone=True))
+    waiter.add(Awaited("last.png", gone=True))
+    assert waiter.poll() == []
+    clock.now += 10
+    assert [ended for _ in range(4) for ended in ends(waiter)] == [("last.png", "settled")]
+
+
+def test_a_result_of_a_later_revision_is_waited_for_whatever_the_workers_clocks(
+    running: Running, waiter: Waiter, clock: Clock
+) -> None:
+    put = running.pipeline.catalog.put
+    ahead = Record(key="a.png", status="done", version="1", updated=rfc3339(running.pipeline.session.now() + 30))
+    revision = put(ahead, None)
+    waiter.add(Awaited("a.png", revision=revision))
     assert waiter.poll() == []
     clock.now += 10
     assert waiter.poll() == []
-    running.put("a.png", picture("red"))
-    running.work()
-    (outcome,) = waiter.poll()
-    assert outcome.record
-    assert (outcome.how, outcome.record.version != version) == ("settled", True)
+    put(replace(ahead, updated=rfc3339(running.pipeline.session.now())), revision)
+    assert ends(waiter) == [("a.png", "settled")]
 
 
 def test_hundreds_are_waited_for_by_few_calls(running: Running) -> None:

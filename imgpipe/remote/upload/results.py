@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 
 from imgpipe.errors import AwsError
-from imgpipe.remote.feed import Pace
+from imgpipe.remote.feed import Rhythm
 from imgpipe.remote.patience import Patience
 from imgpipe.remote.pipeline import Pipeline
 from imgpipe.remote.upload.events import Event, Unchanged, Uploaded
@@ -20,7 +20,7 @@ def with_results(
     The wait ends `timeout` seconds after the last event. It outlasts throttling and a way to AWS that is cut for a
     while, of which `say` hears as of Patience. Raises AwsError for what does not pass.
     """
-    waiter, patience, pace = Waiter(pipeline), Patience(say), Pace()
+    waiter, patience, rhythm = Waiter(pipeline), Patience(say), Rhythm()
     pause = 0.0
 
     def look() -> list[Outcome]:
@@ -31,7 +31,7 @@ def with_results(
             pause = patience.after(error)
             return []
         patience.over()
-        pause = pace.next(news=bool(outcomes))
+        pause = rhythm.next(news=bool(outcomes))
         return outcomes
 
     due = time.monotonic()
