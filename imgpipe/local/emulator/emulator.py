@@ -5,7 +5,6 @@ entered, and nothing of it is left when it is closed. moto's state belongs to th
 """
 
 import os
-import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -124,7 +123,7 @@ class Emulator:
         port = aws.getsockname()[1]
         self.endpoint, self.api = f"http://{HOST}:{port}", f"http://{HOST}:{api.getsockname()[1]}"
         self._session = EmulatedSession(port)
-        self._folder = Path(parts.enter_context(tempfile.TemporaryDirectory(prefix="imgpipe-")))
+        self._folder = parts.enter_context(bundle.folder())
         self._stack = EmulatedStack(name, self.endpoint, self.api, self.options.timeout)
         repair_moto()
         moto = DomainDispatcherApplication(create_backend_app)
