@@ -1,15 +1,23 @@
 """An AWS account for the tests that need one: moto's server, empty for each test."""
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
+import botocore.session
 import pytest
+import yaml
 from browser_case import chromium as chromium
 from browser_case import window as window
 from moto.server import ThreadedMotoServer
 from page_case import paged as paged
 from running_stack import running as running
 from stack_account import Account, isolate
+
+# Of what a test with a stack takes, half would be reading the services' models anew for each client, and moto's reading
+# of the template in Python.
+botocore.session.create_loader = functools.cache(botocore.session.create_loader)
+yaml.Loader = yaml.loader.Loader = yaml.CLoader
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -243,7 +243,7 @@ def test_an_outage_on_the_way_says_that_it_goes_on(
             "2,000,000 objects, 4.0 TB, counted 2026-11-21 00:00 UTC",
         ),
         (
-            Size(items=5000, older=2, bytes=7, counted=rfc3339(time.time() + 60), at_least=True),
+            Size(items=5000, older=2, bytes=7, counted=rfc3339(time.time() + 86_400), at_least=True),
             "more than 5,000 objects, 2 older versions, 7 bytes, counted just now",
         ),
     ],
