@@ -93,10 +93,6 @@ class DynamoDBCatalog:
                 self._sleep(min(_SHORTEST * 2**vain, _LONGEST))
         return found
 
-    def records(self, keys: Iterable[str]) -> dict[str, Record]:
-        """The records of `entries`."""
-        return {key: entry.record for key, entry in self.entries(keys).items()}
-
     def put(self, record: Record, revision: int | None) -> int:
         item = to_item(record, (revision or 0) + 1, self._clock())
         condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(#revision)"}

@@ -34,6 +34,7 @@ def redrive(
     """
     from imgpipe.cli import console
     from imgpipe.cli.console import counted
+    from imgpipe.cli.ending import to_its_end
     from imgpipe.cli.question import agreed
     from imgpipe.cli.redrive_screen import Screen
     from imgpipe.cli.sending_bar import SendingBar
@@ -47,24 +48,24 @@ def redrive(
     wanted = {source_key(pipeline, text) for text in key or ()}
     bar = SendingBar(console.talk(), "Receiving", json=json)
     screen = Screen(pipeline, bar, json=json)
-    try:
-        with DeadLetters(pipeline) as parked, bar:
+
+    def work() -> int:
+        with DeadLetters(pipeline, screen.say_release) as parked, bar:
             letters = []
+            about = parked.count()
             for letter in parked.receive():
-                screen.show_look()
+                screen.show_look(about)
                 if not wanted or wanted.intersection(letter.keys or ()):
                     letters.append(letter)
+            screen.say_looked(about)
             screen.show(letters)
             moved = [letter for letter in letters if letter.keys is not None]
             if dry_run or not moved:
                 return screen.end("looked")
             if not agreed(f"Send {counted(len(moved), 'message')} back to the queue?", yes=yes):
                 return screen.end("cancelled")
-            for pace in redrive(pipeline, parked, moved, Patience(bar.say)):
+            for pace in redrive(pipeline, parked, moved, Patience(bar.say), screen.count):
                 screen.show_pace(pace, len(moved))
             return screen.end("sent")
-    except KeyboardInterrupt:
-        return screen.end_interrupted()
-    except Exception:
-        screen.end_early("failed")
-        raise
+
+    return to_its_end(work, screen.end_early, screen.say_interrupted)

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from imgpipe.cli import console
 from imgpipe.cli.console import counted, printable
-from imgpipe.cli.lines import print_line
+from imgpipe.cli.lines import describe, print_line
 from imgpipe.cli.sending_bar import SendingBar
 from imgpipe.cli.status import span
 from imgpipe.errors import ImgpipeError
@@ -19,9 +19,10 @@ from imgpipe.remote.pipeline import Pipeline
 from imgpipe.remote.reasons import reasons
 from imgpipe.worker.ports import Record, rfc3339
 
-INTERRUPTED: Final = 130
 ROWS: Final = 20
 """So many messages are shown to a person; `--json` tells all."""
+MANY: Final = 1000
+"""Messages that it takes seconds to show again."""
 BODY: Final = 60
 """Characters that are shown of what is no S3 event."""
 
@@ -36,17 +37,29 @@ class Screen:
         self._talk = console.talk()
         self._looked = self._parked = self._sent = 0
 
-    def show_look(self) -> None:
-        """Count one message that was received."""
+    def show_look(self, about: int) -> None:
+        """Count one message that was received, of `about` so many."""
         self._looked += 1
-        self._bar.show_look(counted(self._looked, "message"))
+        self._bar.show_look(f"{self._looked:,} of about {max(about, self._looked):,} messages")
+
+    def say_looked(self, about: int) -> None:
+        """Tell where not all came of `about` so many messages."""
+        if self._looked < about:
+            self._bar.close()
+            few = f"{self._looked:,} of about {counted(about, 'message')}"
+            self._talk.print(f"{few} could be received: somebody else may be looking at the others.", style="yellow")
+
+    def say_release(self, count: int) -> None:
+        """Tell what is being waited for."""
+        if count >= MANY:
+            self._talk.print(f"Showing {counted(count, 'message')} again to whoever looks.")
 
     def show(self, letters: Sequence[Letter]) -> None:
         """Show what is parked, the oldest first."""
         letters = sorted(letters, key=lambda letter: letter.sent)
         self._parked = len(letters)
         shown = letters if self._json else letters[:ROWS]
-        known, why = records(self._pipeline, shown), self._reasons(shown)
+        known, why = self._records(shown), self._reasons(shown)
         self._bar.close()
         for letter in shown:
             if self._json:
@@ -56,26 +69,37 @@ class Screen:
         if len(letters) > len(shown):
             console.results().print(f"and {len(letters) - ROWS:,} more: see them all with --json")
 
-    def _reasons(self, letters: Sequence[Letter]) -> dict[str, str]:
-        """What the log says, where it may be read: the messages can be sent without."""
+    def _records(self, letters: Sequence[Letter]) -> dict[str, Record] | None:
+        """What the catalog says, None where it may not be read: the messages can be sent without."""
         try:
-            return reasons(self._pipeline, letters)
+            return records(self._pipeline, letters)
+        except ImgpipeError as error:
+            self._talk.print(printable(f"The catalog could not be read: {error.message}"))
+            return None
+
+    def _reasons(self, letters: Sequence[Letter]) -> dict[str, str]:
+        """What the log says, likewise."""
+        try:
+            found, is_whole = reasons(self._pipeline, letters)
         except ImgpipeError as error:
             self._talk.print(printable(f"The log could not be read: {error.message}"))
             return {}
+        if not is_whole:
+            self._talk.print("The log is too long to be read for every reason.")
+        return found
 
-    def _print(self, letter: Letter, known: Mapping[str, Record], why: str | None) -> None:
+    def _print(self, letter: Letter, known: Mapping[str, Record] | None, why: str | None) -> None:
         paper = console.results()
         console.lay_out(paper, Text(_name(letter), "red"))
         age = span(int(max(time.time() - letter.sent, 0)))
-        about = (_known(known.get(key), letter) for key in (letter.keys or ())[:1])
+        about = () if known is None else (_known(known.get(key), letter) for key in (letter.keys or ())[:1])
         for line in (f"Tried {counted(letter.attempts, 'time')}, first sent {age} ago.", why, *about):
             if line:
                 console.lay_out(paper, Padding(printable(line), (0, 0, 0, 4), expand=False))
 
-    def _print_document(self, letter: Letter, known: Mapping[str, Record], why: str | None) -> None:
+    def _print_document(self, letter: Letter, known: Mapping[str, Record] | None, why: str | None) -> None:
         keys = letter.keys or ()
-        statuses = {key: known[key].status if key in known else None for key in keys}
+        statuses = {} if known is None else {key: known[key].status if key in known else None for key in keys}
         print_line(
             {
                 "messageId": letter.id,
@@ -89,9 +113,12 @@ class Screen:
             | ({} if letter.keys is not None else {"body": letter.body})
         )
 
+    def count(self, sent: Sequence[Letter]) -> None:
+        """Count what was just sent."""
+        self._sent += len(sent)
+
     def show_pace(self, pace: Pace, total: int) -> None:
         """Show how much is sent."""
-        self._sent = pace.sent
         self._bar.show_pace(pace, total)
 
     def end(self, status: str) -> int:
@@ -110,17 +137,16 @@ class Screen:
         elif status == "cancelled":
             self._talk.print("Nothing was sent.")
 
-    def end_interrupted(self) -> int:
-        """Say how far it came, and return the exit code."""
-        self.end_early("interrupted")
+    def say_interrupted(self) -> None:
+        """Say how far it came."""
         self._talk.print(f"Interrupted: {counted(self._sent, 'message')} sent. Run the same command again.")
-        return INTERRUPTED
 
-    def end_early(self, status: str) -> None:
+    def end_early(self, status: str, error: Exception | None = None) -> None:
         """Take the bar away and tell a program; a person is told elsewhere."""
         self._bar.close()
         if self._json:
-            print_line({"type": "summary", "status": status, "parked": self._parked, "sent": self._sent})
+            told = describe(error) if error else None
+            print_line({"type": "summary", "status": status, "parked": self._parked, "sent": self._sent, "error": told})
 
 
 def _name(letter: Letter) -> str:

@@ -11,6 +11,7 @@ from imgpipe.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from imgpipe.remote.patience import Patience
     from imgpipe.remote.pipeline import Pipeline
     from imgpipe.remote.staleness import Source, Wish
 
@@ -65,7 +66,8 @@ def reprocess(
     """
     from imgpipe.cli import console
     from imgpipe.cli.console import counted
-    from imgpipe.cli.question import agreed
+    from imgpipe.cli.ending import to_its_end
+    from imgpipe.cli.question import agreed, check_answer
     from imgpipe.cli.reprocess_screen import Screen
     from imgpipe.cli.sending_bar import SendingBar
     from imgpipe.remote import prices
@@ -76,47 +78,68 @@ def reprocess(
 
     if keys and prefix is not None:
         raise UsageError(f"--prefix {prefix!r} and the key {keys[0]} are two ways to name images.", "Use one of them.")
+    if timeout is not None and not wait:
+        raise UsageError("--timeout is for --wait.", "Add --wait, or leave it out.")
+    if everything and (stale or failed):
+        raise UsageError("--all takes what --stale and --failed take, too.", "Leave the others out.")
     flags: dict[Wish, bool] = {"stale": stale, "failed": failed, "all": everything}
     wishes = [wish for wish, given in flags.items() if given] or ["all" if keys else "stale"]
     pipeline = open_pipeline(session(profile, region, endpoint_url, local), stack)
     bar = SendingBar(console.talk(), "Looking", json=json)
     screen = Screen(pipeline, bar, json=json, dry_run=dry_run)
+    patience = Patience(bar.say)
     with Plan() as plan, bar:
-        try:
+
+        def work() -> int:
+            recipe = deployed_hash(pipeline)
+            working = []
             for found in look(
-                pipeline, sources(pipeline, keys, prefix), wishes, deployed_hash(pipeline), by_name=bool(keys)
+                pipeline, sources(pipeline, keys, prefix, patience), wishes, recipe, patience, by_name=bool(keys)
             ):
+                if found.wanted and not (dry_run or yes):
+                    check_answer()
                 plan.add(found)
                 screen.show_look(plan, found)
-            screen.show_plan(plan, prices.measured(pipeline) if plan.wanted else prices.Rate())
-            if dry_run or not plan.wanted:
+                if keys and not found.wanted:
+                    waits = wait and found.state == "working"
+                    screen.show_left(found, waits=waits)
+                    if waits:
+                        working.append(found)
+            rate = prices.measured(pipeline) if plan.wanted else prices.Rate()
+            screen.show_plan(plan, rate)
+            if dry_run or not (plan.wanted or working):
                 return screen.end(plan, "looked")
-            if not agreed(f"Make {counted(plan.wanted, 'image')}?", yes=yes):
+            if plan.wanted and not agreed(f"Make {counted(plan.wanted, 'image')}?", yes=yes):
                 return screen.end(plan, "cancelled")
-            patience = Patience(bar.say)
-            told = (
-                send_and_wait(pipeline, plan.found(), timeout or TIMEOUT, patience)
-                if wait
-                else send(pipeline, plan.found(), patience)
-            )
-            for event in told:
-                screen.show(event, plan.wanted)
-            return screen.end(plan, "made" if wait else "sent")
-        except KeyboardInterrupt:
-            return screen.end_interrupted(plan, forced="all" in wishes)
-        except Exception:
-            screen.end_early(plan, "failed")
-            raise
+            if wait:
+                seconds = TIMEOUT if timeout is None else timeout
+                told = send_and_wait(
+                    pipeline, plan.found(), working, rate.milliseconds, seconds, patience, screen.count
+                )
+                for event in told:
+                    screen.show(event, plan.wanted)
+                return screen.end(plan, "made")
+            for pace in send(pipeline, plan.found(), rate.milliseconds, patience, screen.count):
+                screen.show(pace, plan.wanted)
+            return screen.end(plan, "sent")
+
+        return to_its_end(
+            work,
+            lambda status, error: screen.end_early(plan, status, error),
+            lambda: screen.say_interrupted(plan, forced="all" in wishes),
+        )
 
 
-def sources(pipeline: "Pipeline", keys: list[str] | None, prefix: str | None) -> "Iterable[Source]":
+def sources(
+    pipeline: "Pipeline", keys: list[str] | None, prefix: str | None, patience: "Patience"
+) -> "Iterable[Source]":
     """What is asked for. Raises NoImageError where nothing lies at one of `keys`, before anything is done."""
     from imgpipe.remote import reprocess
     from imgpipe.remote.source_keys import no_image, source_key
 
     if not keys:
-        return reprocess.sources(pipeline, prefix or "")
-    there, missing = reprocess.named(pipeline, (source_key(pipeline, key) for key in keys))
+        return reprocess.sources(pipeline, prefix or "", patience)
+    there, missing = reprocess.named(pipeline, (source_key(pipeline, key) for key in keys), patience)
     if missing:
         raise no_image(pipeline, missing[0])
     return there

@@ -13,19 +13,19 @@ from rich.text import Text
 
 from imgpipe.cli import console
 from imgpipe.cli.console import counted, printable, size
-from imgpipe.cli.lines import print_line
+from imgpipe.cli.lines import describe, print_line
 from imgpipe.cli.record_lines import line
 from imgpipe.cli.sending_bar import SendingBar
 from imgpipe.cli.status import span
 from imgpipe.remote import prices
 from imgpipe.remote.pacing import Pace, workers
+from imgpipe.remote.pacing import rate as images_a_second
 from imgpipe.remote.pipeline import Pipeline
 from imgpipe.remote.prices import Rate
 from imgpipe.remote.reprocess import Found, Plan
 from imgpipe.remote.staleness import State
 from imgpipe.remote.waiting import Outcome
 
-INTERRUPTED: Final = 130
 EVERY: Final = 25
 """Objects between two changes of the bar: there may be millions."""
 STATES: Final[dict[State, str]] = {
@@ -63,6 +63,16 @@ class Screen:
         if self._dry_run and self._json and found.wanted:
             print_line({"type": "would", "key": found.key, "action": "make", "state": found.state})
 
+    def show_left(self, found: Found, *, waits: bool) -> None:
+        """Say why an image that a person named is not made again."""
+        if self._json:
+            print_line({"type": "left", "key": found.key, "state": found.state})
+        else:
+            then = "; it is waited for" if waits else ""
+            self._talk.print(
+                printable(f"{found.key} is left alone: {STATES[found.state].lower()}{then}."), style="yellow"
+            )
+
     def show_plan(self, plan: Plan, rate: Rate) -> None:
         """Show what was found, and what making it takes."""
         self._bar.close()
@@ -85,20 +95,21 @@ class Screen:
             return
         yield "To make", f"{counted(plan.wanted, 'image')}, {size(plan.bytes)}"
         at_once = workers(self._pipeline)
-        yield (
-            "Time",
-            f"about {span(max(round(plan.wanted * rate.milliseconds / 1000 / at_once), 1))}, {at_once} at once",
-        )
+        seconds = max(round(plan.wanted / images_a_second(self._pipeline, rate.milliseconds)), 1)
+        yield "Time", f"about {span(seconds)}, {at_once} at once"
         if self._dollars is not None:
             cents = "less than $0.01" if self._dollars < 0.01 else f"about ${self._dollars:,.2f}"
             yield "Cost", f"{cents} at {prices.REGION}'s list prices of {prices.DATE}"
-        measured = f"as the last {counted(rate.sample, 'image')}" if rate.sample else "since none was made here yet"
+        measured = f"as the last {counted(rate.sample, 'image')}" if rate.sample else "since none was made here lately"
         yield "", f"reckoned with {rate.milliseconds:,.0f} ms an image, {measured}"
+
+    def count(self, sent: list[Found]) -> None:
+        """Count what was just sent."""
+        self._sent += len(sent)
 
     def show(self, event: Pace | Outcome, total: int) -> None:
         """Show how much is sent, or what became of an image."""
         if isinstance(event, Pace):
-            self._sent = event.sent
             self._bar.show_pace(event, total)
             return
         key, record = event.awaited.key, event.record
@@ -125,25 +136,22 @@ class Screen:
         return 1 if status == "cancelled" or self._ended["failed"] or self._ended["timeout"] else 0
 
     def _say_end(self, status: str) -> None:
-        images = counted(self._sent, "image")
         if status == "cancelled":
             self._talk.print("Nothing was sent.")
         elif status == "sent":
             tail = self._pipeline.session.command("tail", self._pipeline.stack.name)
-            self._talk.print(f"Sent {images}. See what becomes of them with: {tail}")
+            self._talk.print(f"Sent {counted(self._sent, 'image')}. See what becomes of them with: {tail}")
         elif status == "made":
             ended = ", ".join(f"{count:,} {how}" for how, count in sorted(self._ended.items()))
-            self._talk.print(f"{images}: {ended}")
+            self._talk.print(f"{counted(self._ended.total(), 'image')}: {ended}")
 
-    def end_interrupted(self, plan: Plan, *, forced: bool) -> int:
-        """Say how far it came, and return the exit code; `forced` where what is up to date was asked for, too."""
-        self.end_early(plan, "interrupted")
+    def say_interrupted(self, plan: Plan, *, forced: bool) -> None:
+        """Say how far it came; `forced` where what is up to date was asked for, too."""
         sent = f"{self._sent:,} of {counted(plan.wanted, 'image')}"
         again = "begins anew" if forced else "finds what is left"
         self._talk.print(f"Interrupted: {sent} sent. The same command {again}.")
-        return INTERRUPTED
 
-    def end_early(self, plan: Plan, status: str) -> None:
+    def end_early(self, plan: Plan, status: str, error: Exception | None = None) -> None:
         """Take the bar away and tell a program; a person is told elsewhere."""
         self._bar.close()
         if not self._json:
@@ -158,5 +166,6 @@ class Screen:
                 "dollars": self._dollars,
                 "sent": self._sent,
                 "ended": dict(self._ended),
+                "error": describe(error) if error else None,
             }
         )

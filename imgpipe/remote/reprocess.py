@@ -3,7 +3,8 @@
 The bucket alone is listed: what was made of a source that is gone is not looked for. One pass counts what is to be done
 and keeps it in a temporary file, so that what is sent is what was agreed to and memory stays bounded. For a million
 objects the pass takes a thousand LISTs, one after another, and ten thousand reads of a hundred records beside them:
-minutes, and seven cents. Nothing is lost where it is interrupted: what was not made is found again.
+minutes, and seven cents. What fails by what passes is waited for; where all is interrupted nothing is lost: what was
+not made is found again.
 """
 
 import json
@@ -12,40 +13,37 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
-from itertools import islice
 from pathlib import PurePosixPath
 from types import TracebackType
-from typing import Final, NamedTuple, Self, TypeVar
+from typing import Final, NamedTuple, Self
 
 from imgpipe.adapters.dynamodb import BATCH
 from imgpipe.core.containers import EXTENSIONS, known
 from imgpipe.errors import AwsError
 from imgpipe.remote import queue
 from imgpipe.remote.pacing import Pace, paced
-from imgpipe.remote.parallel import unordered
 from imgpipe.remote.patience import Patience
+from imgpipe.remote.patiently import patiently, portions
 from imgpipe.remote.pipeline import Pipeline
 from imgpipe.remote.session import aws_errors
 from imgpipe.remote.staleness import Source, State, Wish, state, wanted
 from imgpipe.remote.waiting import Awaited, Outcome, Waiter, wait_out
 from imgpipe.worker.events import notification
-from imgpipe.worker.ports import Record, rfc3339
-
-Item = TypeVar("Item")
+from imgpipe.worker.ports import Entry, rfc3339
 
 HEAD: Final = 64
 """Bytes that tell a known signature."""
 
 
 class Found(NamedTuple):
-    """An object that was looked at, the state it is in, and whether it is to be made again; `updated` is its record's
-    time, "" where it has none."""
+    """An object that was looked at, the state it is in, and whether it is to be made again; `revision` is its record's,
+    0 where it has none."""
 
     key: str
     state: State
     bytes: int
     wanted: bool
-    updated: str
+    revision: int
 
 
 class Plan:
@@ -80,63 +78,86 @@ class Plan:
             yield Found(*json.loads(line))
 
 
-def sources(pipeline: Pipeline, prefix: str = "") -> Iterator[Source]:
+def sources(
+    pipeline: Pipeline, prefix: str, patience: Patience, sleep: Callable[[float], None] = time.sleep
+) -> Iterator[Source]:
     """The objects of the source bucket, in the order of their keys, without the empty ones that S3's console marks
-    folders by. Raises AwsError."""
-    with aws_errors():
-        pages = pipeline.session.client("s3").get_paginator("list_objects_v2")
-        for page in pages.paginate(Bucket=pipeline.source_bucket, Prefix=prefix):
-            for told in page.get("Contents", ()):
-                if told["Size"] or not told["Key"].endswith("/"):
-                    modified = rfc3339(told["LastModified"].timestamp())
-                    yield Source(told["Key"], told["Size"], modified, told.get("StorageClass", "STANDARD"))
+    folders by. Raises AwsError for what does not pass."""
+    asked = {"Bucket": pipeline.source_bucket, "Prefix": prefix, "OptionalObjectAttributes": ["RestoreStatus"]}
+    while True:
+        try:
+            with aws_errors():
+                for page in pipeline.session.client("s3").get_paginator("list_objects_v2").paginate(**asked):
+                    patience.over()
+                    for told in page.get("Contents", ()):
+                        asked["StartAfter"] = told["Key"]
+                        if told["Size"] or not told["Key"].endswith("/"):
+                            yield Source(
+                                told["Key"],
+                                told["Size"],
+                                rfc3339(told["LastModified"].timestamp()),
+                                told.get("StorageClass", "STANDARD"),
+                                "RestoreExpiryDate" in told.get("RestoreStatus", ()),
+                            )
+            return
+        except AwsError as error:
+            sleep(patience.after(error))
 
 
-def named(pipeline: Pipeline, keys: Iterable[str]) -> tuple[list[Source], list[str]]:
-    """The objects at `keys`, and those keys at which nothing lies. Raises AwsError."""
+def named(pipeline: Pipeline, keys: Iterable[str], patience: Patience) -> tuple[list[Source], list[str]]:
+    """The objects at `keys`, and those keys at which nothing lies. Raises AwsError for what does not pass."""
     there: list[Source] = []
     missing: list[str] = []
-    with aws_errors():
-        looked = unordered(lambda key: (key, pipeline.sources.stat(key)), dict.fromkeys(keys))
-        for key, stat in looked:
-            if stat:
-                there.append(Source(key, stat.bytes, stat.modified))
-            else:
-                missing.append(key)
+    for key, source in patiently(lambda key: (key, _source(pipeline, key)), dict.fromkeys(keys), patience):
+        if source:
+            there.append(source)
+        else:
+            missing.append(key)
     return there, missing
 
 
 def look(
-    pipeline: Pipeline, sources: Iterable[Source], wishes: Collection[Wish], recipe: str, *, by_name: bool = False
+    pipeline: Pipeline,
+    sources: Iterable[Source],
+    wishes: Collection[Wish],
+    recipe: str,
+    patience: Patience,
+    *,
+    by_name: bool = False,
 ) -> Iterator[Found]:
     """What is to be done with each of `sources`, in no order; `recipe` is the hash of the deployed one.
 
     What was never made counts as an image where its name or else its first bytes are an image's; `by_name` tells that
-    a person named each. Raises AwsError.
+    a person named each. Raises AwsError for what does not pass.
     """
 
     def batch(listed: list[Source]) -> list[Found]:
-        records = pipeline.catalog.records(source.key for source in listed)
-        return [found(source, records.get(source.key)) for source in listed]
+        entries = pipeline.catalog.entries(source.key for source in listed)
+        return [found(source, entries.get(source.key)) for source in listed]
 
-    def found(source: Source, record: Record | None) -> Found:
-        now = state(source, record, recipe, time.time())
+    def found(source: Source, entry: Entry | None) -> Found:
+        record = entry.record if entry else None
+        now = state(source, record, recipe, pipeline.session.now())
         if now == "new" and not by_name:
             now = _unmade(pipeline, source)
-        return Found(source.key, now, source.bytes, wanted(now, record, wishes), record.updated if record else "")
+        if source.key.endswith("/") and not source.bytes:
+            now = "other"
+        is_wanted = wanted(now, record, wishes)
+        return Found(source.key, now, source.bytes, is_wanted, entry.revision if entry else 0)
 
-    with aws_errors():
-        for looked in unordered(batch, _portions(sources, BATCH)):
-            yield from looked
+    for looked in patiently(batch, portions(sources, BATCH), patience):
+        yield from looked
 
 
 def send(
     pipeline: Pipeline,
     found: Iterable[Found],
+    milliseconds: float,
     patience: Patience,
     on_sent: Callable[[list[Found]], None] = lambda _: None,
 ) -> Iterator[Pace]:
-    """Send the event of each, no faster than the queue is worked off; `on_sent` gets what was just sent.
+    """Send the event of each, no faster than the queue is worked off: an image takes so many `milliseconds`. `on_sent`
+    gets what was just sent.
 
     The events are S3's own, and only what is up to date is forced. Raises AwsError and StackError.
     """
@@ -146,34 +167,52 @@ def send(
         event = notification(pipeline.source_bucket, found.key, region=pipeline.session.region, force=force)
         return json.dumps(event)
 
-    def send_all(portion: list[Found]) -> None:
-        def batch(batch: list[Found]) -> list[Found]:
-            queue.send(pipeline.session, pipeline.queue_url, [message(found) for found in batch])
-            return batch
+    def send_batch(batch: list[Found]) -> list[Found]:
+        queue.send(pipeline.session, pipeline.queue_url, [message(found) for found in batch])
+        return batch
 
-        for sent in unordered(batch, _portions(portion, queue.BATCH)):
-            on_sent(sent)
-
-    return paced(pipeline, found, send_all, patience)
+    return paced(pipeline, found, send_batch, patience, milliseconds=milliseconds, on_sent=on_sent)
 
 
 def send_and_wait(
-    pipeline: Pipeline, found: Iterable[Found], timeout: float, patience: Patience
+    pipeline: Pipeline,
+    found: Iterable[Found],
+    working: Iterable[Found],
+    milliseconds: float,
+    timeout: float,
+    patience: Patience,
+    on_sent: Callable[[list[Found]], None] = lambda _: None,
 ) -> Iterator[Pace | Outcome]:
-    """As `send`, and what becomes of each image, as it is known; those that were sent last are waited for `timeout`
-    seconds."""
+    """As `send`, and what becomes of each image, as it is known, and of those that were `working` already; those that
+    were sent last are waited for `timeout` seconds."""
     waiter = Waiter(pipeline)
 
-    def await_all(sent: list[Found]) -> None:
+    def await_all(sent: Iterable[Found]) -> None:
         for found in sent:
-            # A result after the one that was found: times are compared with none but the workers' own.
-            waiter.add(Awaited(found.key, after=found.updated or None))
+            # A result after the one that was found.
+            waiter.add(Awaited(found.key, revision=found.revision))
 
-    for pace in send(pipeline, found, patience, await_all):
+    def note(sent: list[Found]) -> None:
+        on_sent(sent)
+        await_all(sent)
+
+    await_all(working)
+    for pace in send(pipeline, found, milliseconds, patience, note):
         yield pace
         with suppress(AwsError):  # the next look tells whether it passes
             yield from waiter.poll()
     yield from wait_out(waiter, timeout, patience)
+
+
+def _source(pipeline: Pipeline, key: str) -> Source | None:
+    """What lies at `key`, as a listing would tell it."""
+    stat = pipeline.sources.stat(key)
+    if stat is None:
+        return None
+    head = pipeline.session.client("s3").head_object(Bucket=pipeline.source_bucket, Key=key)
+    # As in: ongoing-request="false", expiry-date="…" ("HeadObject").
+    restored = 'ongoing-request="false"' in head.get("Restore", "")
+    return Source(key, stat.bytes, stat.modified, head.get("StorageClass", "STANDARD"), restored)
 
 
 def _unmade(pipeline: Pipeline, source: Source) -> State:
@@ -194,8 +233,3 @@ def _unmade(pipeline: Pipeline, source: Source) -> State:
             case "NoSuchKey":  # it went meanwhile
                 return "other"
         raise
-
-
-def _portions(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    left = iter(items)
-    return iter(lambda: list(islice(left, size)), [])

@@ -24,12 +24,14 @@ _ALIKE: Final = 2.0
 
 
 class Source(NamedTuple):
-    """An object as it is listed: size in bytes, time in RFC 3339, UTC."""
+    """An object as it is listed: size in bytes, time in RFC 3339, UTC. `restored`: there is a copy of what is archived,
+    to be read for some days."""
 
     key: str
     bytes: int
     modified: str
     storage: str = "STANDARD"
+    restored: bool = False
 
 
 def state(source: Source, record: Record | None, recipe: str, now: float) -> State:
@@ -38,7 +40,7 @@ def state(source: Source, record: Record | None, recipe: str, now: float) -> Sta
     `new` was never made, `changed` since it was, `recipe` was made by another; `abandoned` was begun by a worker whose
     lease has ended, and `failed` by this very recipe.
     """
-    if source.storage in ARCHIVED:
+    if source.storage in ARCHIVED and not source.restored:
         return "archived"
     if record is None or record.status == "deleted":
         return "new"

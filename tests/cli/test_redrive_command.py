@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from botocore.exceptions import ClientError
 from running_stack import Running
 
 from imgpipe.cli import run
@@ -45,7 +46,7 @@ def test_a_program_gets_each_message_and_a_summary(running: Running, capsys: pyt
     assert run(["redrive", "--yes", "--json", "--key", "a.jpg", "--key", "c.jpg"]) == 0
     *lines, summary = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert sorted(line["keys"][0] for line in lines) == ["a.jpg", "c.jpg"]
-    assert summary == {"type": "summary", "status": "sent", "parked": 2, "sent": 2}
+    assert summary == {"type": "summary", "status": "sent", "parked": 2, "sent": 2, "error": None}
     assert counts(running) == (2, 1)
 
 
@@ -60,3 +61,35 @@ def test_without_a_terminal_it_needs_yes_and_shows_all_again(
     assert "Sent 1 message back" in capsys.readouterr().err
     assert run(["redrive"]) == 0
     assert "Nothing is parked." in capsys.readouterr().err
+
+
+def test_interrupted_it_says_what_was_sent_and_shows_the_rest_again(
+    running: Running, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    park(running, "a.jpg", "b.jpg")
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("imgpipe.cli.sending_bar.SendingBar.show_pace", interrupt)
+        assert run(["redrive", "--yes", "--key", "a.jpg"]) == 130
+    assert "Interrupted: 1 message sent." in capsys.readouterr().err
+    assert counts(running) == (1, 1)
+
+
+def test_without_a_right_to_read_the_catalog_messages_go_back_all_the_same(
+    running: Running, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    park(running, "a.jpg")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": ""}}, "BatchGetItem")
+
+    for name in ("entries", "page"):
+        monkeypatch.setattr(f"imgpipe.adapters.dynamodb.DynamoDBCatalog.{name}", refuse)
+    assert run(["redrive", "--yes"]) == 0
+    shown = capsys.readouterr()
+    assert "The catalog could not be read: AWS refused BatchGetItem." in shown.err
+    assert "never made" not in shown.out
+    assert counts(running) == (1, 0)

@@ -3,6 +3,7 @@
 import io
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,6 +14,7 @@ from running_stack import Running
 from imgpipe.cli import run
 from imgpipe.errors import AwsError
 from imgpipe.remote.session import Session
+from imgpipe.worker.ports import Claim, Record, rfc3339
 
 
 def jpeg() -> bytes:
@@ -52,7 +54,7 @@ def test_a_person_sees_what_would_be_made_and_what_it_costs_and_nothing_is_sent(
     shown = capsys.readouterr().out
     assert [line.split() for line in shown.splitlines()[:2]] == [["Never", "made", "1"], ["No", "image", "1"]]
     assert "To make" in shown
-    assert "none was made here yet" in shown
+    assert "none was made here lately" in shown
     assert "Cost" not in shown
     monkeypatch.setattr(Session, "endpoint", "https://cloudformation.eu-central-1.amazonaws.com")
     assert run(["reprocess", "--dry-run"]) == 0
@@ -100,6 +102,42 @@ def test_waiting_prints_what_became_of_each_image_and_fails_with_one(
     assert "1 image: 1 done" in shown.err
 
 
+def test_a_named_image_that_is_in_work_is_waited_for_and_not_sent(
+    running: Running, capsys: pytest.CaptureFixture[str]
+) -> None:
+    running.put("a.jpg", jpeg(), told=False)
+    claim = Claim(attempt="1", ends=time.time() + 600, keys=())
+    begun = Record(key="a.jpg", status="processing", updated=rfc3339(time.time()), claim=claim)
+    running.pipeline.catalog.put(begun, None)
+    assert run(["reprocess", "a.jpg", "--yes", "--wait", "--timeout", "0s"]) == 1
+    shown = capsys.readouterr().err
+    assert "a.jpg is left alone: in work; it is waited for." in shown
+    assert "a.jpg has no result yet" in shown
+    assert running.work() == []
+
+
+def test_a_span_to_wait_needs_wait(running: Running, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["reprocess", "--timeout", "5s"]) == 2
+    assert "--timeout is for --wait." in capsys.readouterr().err
+
+
+def test_interrupted_it_says_what_was_sent_and_how_to_go_on(
+    running: Running, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(12):
+        running.put(f"{number}.jpg", jpeg(), told=False)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("imgpipe.cli.sending_bar.SendingBar.show_pace", interrupt)
+    assert run(["reprocess", "--yes"]) == 130
+    assert "Interrupted: 12 of 12 images sent. The same command finds what is left." in capsys.readouterr().err
+    assert run(["reprocess", "--yes", "--json"]) == 130
+    (summary,) = documents(capsys)
+    assert (summary["status"], summary["sent"]) == ("interrupted", 12)
+
+
 def test_a_key_that_is_not_there_is_said_and_nothing_is_sent(
     running: Running, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -130,3 +168,8 @@ def test_a_program_gets_a_summary_also_where_aws_refuses(
     assert run(["reprocess", "--yes", "--json"]) == 3
     (summary,) = documents(capsys)
     assert (summary["type"], summary["status"], summary["sent"]) == ("summary", "failed", 0)
+    assert summary["error"] == {
+        "code": "denied",
+        "message": "AWS refused sqs:SendMessage.",
+        "remedy": "Have it allowed.",
+    }

@@ -1,7 +1,9 @@
 """What is parked comes back to the queue whole, or stays where it is, and is told with what is known of it."""
 
 import json
+import threading
 import time
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -9,7 +11,7 @@ from running_stack import Running
 
 from imgpipe.errors import AwsError
 from imgpipe.remote import queue
-from imgpipe.remote.dead_letters import DeadLetters, Letter, records
+from imgpipe.remote.dead_letters import HELD, DeadLetters, Letter, records
 from imgpipe.remote.patience import Patience
 from imgpipe.remote.reasons import reasons
 from imgpipe.remote.redrive import redrive
@@ -104,7 +106,7 @@ def test_nothing_is_lost_where_it_breaks_off_between_sending_and_removing(runnin
     running.pipeline.session.client("sqs").meta.events.register("before-call.sqs.DeleteMessageBatch", refuse)
     with pytest.raises(AwsError), DeadLetters(running.pipeline) as letters:
         list(redrive(running.pipeline, letters, list(letters.receive()), PATIENCE))
-    assert parked(running) == (5, 0)
+    assert parked(running) in ((5, 0), (10, 0))
     assert set(waiting(running)) == set(bodies)
 
 
@@ -120,8 +122,80 @@ def test_what_is_known_of_a_parked_image_comes_from_its_record_and_the_log(runni
         "a.jpg": "failed"
     }
     log(running, other, "A message comes again: no\npermission", "A message comes again: S3 is slow")
-    assert reasons(running.pipeline, [one, other]) == {other.id: "S3 is slow"}
-    assert reasons(running.pipeline, []) == {}
+    assert reasons(running.pipeline, [one, other]) == ({other.id: "S3 is slow"}, True)
+    assert reasons(running.pipeline, []) == ({}, True)
+
+
+@pytest.mark.usefixtures("quick")
+def test_on_a_busy_stack_a_reason_is_looked_for_where_the_message_was_tried_last(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visibility = running.client("sqs").get_queue_attributes(
+        QueueUrl=running.pipeline.queue_url, AttributeNames=["VisibilityTimeout"]
+    )["Attributes"]["VisibilityTimeout"]
+    last = time.time()
+    letter = Letter("4", "", ("a.jpg",), last - 3 * int(visibility), 4)
+    log(running, letter, "A message comes again: no permission")
+    asked: list[dict[str, Any]] = []
+    client = running.pipeline.session.client("logs")
+    client.meta.events.register(
+        "provide-client-params.logs.FilterLogEvents", lambda params, **_: asked.append(dict(params))
+    )
+    monkeypatch.setattr("imgpipe.remote.reasons._PAGES", 3)
+    assert reasons(running.pipeline, [letter]) == ({"4": "no permission"}, True)
+    (window,) = asked
+    assert window["startTime"] <= last * 1000 < window["endTime"]
+    assert window["endTime"] - window["startTime"] < 300_000
+    monkeypatch.setattr("imgpipe.remote.reasons._PAGES", 1)
+    other = letter._replace(id="5")
+    assert reasons(running.pipeline, [other]) == ({}, False)
+
+
+@pytest.mark.usefixtures("quick")
+def test_two_that_look_at_once_move_each_message_once(running: Running) -> None:
+    park(running, *(event(running, f"{number}.jpg") for number in range(25)))
+    with DeadLetters(running.pipeline) as one, DeadLetters(running.pipeline) as other:
+        first = one.receive()
+        mine = [next(first) for _ in range(5)]
+        theirs = list(other.receive())
+        mine += first
+        for parked, letters in ((one, mine), (other, theirs)):
+            list(redrive(running.pipeline, parked, letters, PATIENCE))
+    assert len(waiting(running)) == len(mine) + len(theirs) == 25
+
+
+@pytest.mark.usefixtures("quick")
+def test_messages_stay_hidden_as_long_as_they_are_looked_at(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    renewed = threading.Event()
+    monkeypatch.setattr("imgpipe.remote.dead_letters.HELD", 1)
+    events = running.pipeline.session.client("sqs").meta.events
+    renewals: list[float] = []
+
+    def note(**_: object) -> None:
+        renewals.append(time.time())
+        if renewals[-1] - renewals[0] > 1:
+            renewed.set()
+
+    park(running, event(running, "a.jpg"))
+    with DeadLetters(running.pipeline) as letters:
+        (letter,) = letters.receive()
+        events.register("after-call.sqs.ChangeMessageVisibilityBatch", note)
+        assert renewed.wait(30)
+        assert parked(running) == (0, 1)
+        assert letters.held([letter]) == [letter]
+    assert parked(running) == (1, 0)
+
+
+@pytest.mark.usefixtures("quick")
+def test_what_was_held_too_long_by_a_machine_that_slept_is_left_to_others(running: Running) -> None:
+    park(running, event(running, "a.jpg"))
+    now = time.time()
+    with DeadLetters(running.pipeline, clock=lambda: now) as letters:
+        seen = list(letters.receive())
+        now += HELD
+        assert [pace.sent for pace in redrive(running.pipeline, letters, seen, PATIENCE)] == [0]
+    assert waiting(running) == []
+    assert parked(running).all == 1
 
 
 def log(running: Running, letter: Letter, *lines: str) -> None:

@@ -11,9 +11,8 @@ from msgspec.structs import replace
 from PIL import Image
 from running_stack import Running
 
-from imgpipe.errors import AwsError, StackError
+from imgpipe.errors import StackError
 from imgpipe.remote import queue
-from imgpipe.remote.pacing import bound, paced
 from imgpipe.remote.patience import Patience
 from imgpipe.remote.prices import Rate, dollars, measured
 from imgpipe.remote.reprocess import Found, Plan, look, named, send, sources
@@ -32,15 +31,15 @@ def jpeg(colour: str = "red", size: tuple[int, int] = (40, 30)) -> bytes:
 
 def states(running: Running, wishes: Collection[Wish] = STALE, prefix: str = "") -> dict[str, tuple[State, bool]]:
     """Key -> its state, and whether it is wanted."""
-    found = look(running.pipeline, sources(running.pipeline, prefix), wishes, running.recipe.hash)
+    found = look(running.pipeline, sources(running.pipeline, prefix, PATIENCE), wishes, running.recipe.hash, PATIENCE)
     return {it.key: (it.state, it.wanted) for it in found}
 
 
 def sent(running: Running, wishes: Collection[Wish] = STALE) -> int:
     """Find and send what is wished for; returns how many images that were."""
     told: list[Found] = []
-    found = look(running.pipeline, sources(running.pipeline), wishes, running.recipe.hash)
-    for _ in send(running.pipeline, [it for it in found if it.wanted], PATIENCE, told.extend):
+    found = look(running.pipeline, sources(running.pipeline, "", PATIENCE), wishes, running.recipe.hash, PATIENCE)
+    for _ in send(running.pipeline, [it for it in found if it.wanted], 300, PATIENCE, told.extend):
         pass
     return len(told)
 
@@ -115,11 +114,16 @@ def test_named_images_are_made_again_and_missing_ones_are_told(running: Running)
     running.put("a.jpg", jpeg())
     running.put("notes", b"no image", told=False)
     (first,) = running.work()
-    there, missing = named(running.pipeline, ["a.jpg", "notes", "a.jpg", "b.jpg"])
+    running.put("folder/", b"", told=False)
+    there, missing = named(running.pipeline, ["a.jpg", "notes", "a.jpg", "b.jpg", "folder/"], PATIENCE)
     assert missing == ["b.jpg"]
-    found = list(look(running.pipeline, there, ["all"], running.recipe.hash, by_name=True))
-    assert {it.key: (it.state, it.wanted) for it in found} == {"a.jpg": ("current", True), "notes": ("new", True)}
-    list(send(running.pipeline, found, PATIENCE))
+    found = list(look(running.pipeline, there, ["all"], running.recipe.hash, PATIENCE, by_name=True))
+    assert {it.key: (it.state, it.wanted) for it in found} == {
+        "a.jpg": ("current", True),
+        "notes": ("new", True),
+        "folder/": ("other", False),
+    }
+    list(send(running.pipeline, [it for it in found if it.wanted], 300, PATIENCE))
     made = {record.key: record for record in running.work()}
     assert made["a.jpg"].updated > first.updated
     assert made["notes"].status == "failed"
@@ -128,7 +132,7 @@ def test_named_images_are_made_again_and_missing_ones_are_told(running: Running)
 def test_what_cannot_be_read_to_see_whether_it_is_an_image_is_left_alone(running: Running) -> None:
     for key in ("archived", "gone"):
         running.put(key, jpeg(), told=False)
-    listed = list(sources(running.pipeline))
+    listed = list(sources(running.pipeline, "", PATIENCE))
     running.client("s3").delete_object(Bucket=running.pipeline.source_bucket, Key="gone")
 
     def refuse(params: dict[str, Any], **_: object) -> None:
@@ -137,64 +141,55 @@ def test_what_cannot_be_read_to_see_whether_it_is_an_image_is_left_alone(running
             raise ClientError(answer, "GetObject")
 
     running.pipeline.session.client("s3").meta.events.register("before-call.s3.GetObject", refuse)
-    found = look(running.pipeline, listed, ["all"], running.recipe.hash)
+    found = look(running.pipeline, listed, ["all"], running.recipe.hash, PATIENCE)
     assert {it.key: (it.state, it.wanted) for it in found} == {
         "archived": ("archived", False),
         "gone": ("other", False),
     }
 
 
+def test_an_archived_object_counts_once_a_copy_of_it_is_restored(running: Running) -> None:
+    s3, bucket = running.client("s3"), running.pipeline.source_bucket
+    for key in ("a.jpg", "b.jpg"):
+        s3.put_object(Bucket=bucket, Key=key, Body=jpeg(), StorageClass="GLACIER")
+    s3.restore_object(Bucket=bucket, Key="a.jpg", RestoreRequest={"Days": 2})
+    there, _ = named(running.pipeline, ["a.jpg", "b.jpg"], PATIENCE)
+    found = look(running.pipeline, there, ["all"], running.recipe.hash, PATIENCE, by_name=True)
+    assert {it.key: it.state for it in found} == {"a.jpg": "new", "b.jpg": "archived"}
+
+    def tell(parsed: dict[str, Any], **_: object) -> None:
+        parsed["Contents"][0]["RestoreStatus"] = {"RestoreExpiryDate": "2026-12-24T00:00:00Z"}
+
+    running.pipeline.session.client("s3").meta.events.register("after-call.s3.ListObjectsV2", tell)
+    assert states(running) == {"a.jpg": ("new", True), "b.jpg": ("archived", False)}
+
+
+def test_a_look_goes_on_behind_what_was_listed_where_aws_fails_for_a_while(running: Running) -> None:
+    for number in range(5):
+        running.put(f"{number}.jpg", jpeg(), told=False)
+    calls: list[str] = []
+    waits: list[float] = []
+    events = running.pipeline.session.client("s3").meta.events
+
+    def fail(**_: object) -> None:
+        calls.append("list")
+        if len(calls) in (2, 3):
+            raise ClientError({"Error": {"Code": "SlowDown", "Message": ""}}, "ListObjectsV2")
+
+    events.register("before-call.s3.ListObjectsV2", fail)
+    events.register("provide-client-params.s3.ListObjectsV2", lambda params, **_: params | {"MaxKeys": 2})
+    listed = [source.key for source in sources(running.pipeline, "", PATIENCE, waits.append)]
+    assert listed == [f"{number}.jpg" for number in range(5)]
+    assert waits == [1.0, 2.0]
+
+
 def test_a_plan_gives_back_what_it_was_given_and_is_wanted() -> None:
-    given = [Found(f"{number}\n\x00é.jpg", "new", 5, number % 2 == 0, "2026") for number in range(5)]
+    given = [Found(f"{number}\n\x00é.jpg", "new", 5, number % 2 == 0, number) for number in range(5)]
     with Plan() as plan:
         for found in given:
             plan.add(found)
         assert list(plan.found()) == list(plan.found()) == given[::2]
         assert (plan.wanted, plan.bytes, plan.states["new"]) == (3, 15, 5)
-
-
-def test_the_queue_never_holds_more_than_its_workers_do_in_seconds(running: Running) -> None:
-    running.pipeline.stack.parameters["MaxConcurrency"] = "2"
-    limit = bound(running.pipeline)
-    depths: list[int] = []
-    for _ in range(7):
-        running.tell("live.jpg")
-
-    def work(_: float) -> None:
-        depths.append(queued(running))
-        for _ in range(9):
-            take(running)
-
-    found = [Found(f"{number}.jpg", "new", 1, True, "") for number in range(50)]
-    bodies: list[str] = []
-
-    def push(portion: list[Found]) -> None:
-        queue.send(running.pipeline.session, running.pipeline.queue_url, [it.key for it in portion])
-        bodies.extend(it.key for it in portion)
-
-    paces = list(paced(running.pipeline, found, push, PATIENCE, work))
-    assert bodies == [it.key for it in found]
-    assert limit == 20
-    assert max(depths) == limit
-    assert paces[0] == (limit - 7, limit)
-    assert paces[-1].sent == 50
-
-
-def test_throttled_looks_at_the_queue_are_waited_for_and_refusals_are_not(running: Running) -> None:
-    events = running.pipeline.session.client("sqs").meta.events
-    waits: list[float] = []
-    answers = ["ThrottlingException"] * 3
-
-    def refuse(**_: object) -> None:
-        if answers:
-            raise ClientError({"Error": {"Code": answers.pop(), "Message": ""}}, "GetQueueAttributes")
-
-    events.register("before-call.sqs.GetQueueAttributes", refuse)
-    assert list(paced(running.pipeline, ["x"], lambda _: None, PATIENCE, waits.append)) == [(1, 1)]
-    assert waits == [1.0, 2.0, 4.0]
-    answers.append("AccessDenied")
-    with pytest.raises(AwsError):
-        list(paced(running.pipeline, ["x"], lambda _: None, PATIENCE, waits.append))
 
 
 def test_what_sqs_did_not_take_is_sent_again_and_what_it_refuses_for_good_is_an_error(running: Running) -> None:
@@ -261,6 +256,7 @@ def claim(ends: float | None) -> Claim:
         (SEEN, known("processing", claim=claim(99)), "abandoned", ["stale", "all"]),
         (SEEN, known("processing", claim=claim(None)), "abandoned", ["stale", "all"]),
         (SEEN._replace(storage="GLACIER"), None, "archived", []),
+        (SEEN._replace(storage="GLACIER", restored=True), None, "new", ["stale", "all"]),
     ],
 )
 def test_what_is_to_be_done_follows_from_listing_and_record(
@@ -272,10 +268,14 @@ def test_what_is_to_be_done_follows_from_listing_and_record(
     assert [wish for wish in every if wanted(found, record, [wish])] == wishes
 
 
-def test_the_cost_is_reckoned_from_what_images_took(running: Running) -> None:
+def test_the_cost_is_reckoned_from_what_images_took(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     assert measured(running.pipeline) == Rate()
     running.put("a.jpg", jpeg())
     running.work()
+    for number in range(5):
+        running.delete(f"{number}.jpg")
+    running.work()
+    monkeypatch.setattr("imgpipe.remote.prices.SAMPLE", 1)
     rate = measured(running.pipeline)
     assert (rate.renditions, rate.sample) == (len(running.recipe.presets), 1)
     one = dollars(running.pipeline, Rate(300, 2, 1), 1_000_000)
