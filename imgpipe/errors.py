@@ -42,6 +42,11 @@ IMAGE_ERRORS: Final[dict[str, str]] = {
 """Code of a failed record -> what to do about it, as a sentence."""
 
 
+def image_remedy(code: str) -> str:
+    """What to do about a failed record, also of a code that is not known here: workers may be newer."""
+    return IMAGE_ERRORS.get(code, "Update imgpipe, which does not know this error yet.")
+
+
 class ImgpipeError(Exception):
     """What is wrong (`message`, one sentence with the value seen) and what to do (`remedy`, one sentence)."""
 

@@ -32,6 +32,7 @@ def requests(text: str) -> int:
 
 
 def upload(
+    ctx: typer.Context,
     paths: Annotated[
         list[str],
         typer.Argument(
@@ -64,7 +65,10 @@ def upload(
     ] = None,
     via: Annotated[
         Literal["s3", "api"],
-        typer.Option(help="Straight to the bucket, or by the HTTP API's forms, which give every file a new key."),
+        typer.Option(
+            metavar="s3|api",
+            help="Straight to the bucket, or by the HTTP API's forms, which give every file a new key.",
+        ),
     ] = "s3",
     token: Annotated[
         str | None,
@@ -78,7 +82,10 @@ def upload(
     concurrency: Annotated[
         int | None,
         typer.Option(
-            metavar="N", parser=requests, show_default="16", help="Requests at once. Each takes up to 16 MiB of memory."
+            metavar="N",
+            parser=requests,
+            show_default="16",
+            help="Requests at once. Each takes up to 16 MiB of memory, more above 80 GB.",
         ),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show failures only.")] = False,
@@ -112,6 +119,11 @@ def upload(
     _refuse_both({"--dry-run": dry_run, "--wait": wait})
     for option, given in (("--prefix", prefix), ("--force", force)):
         _refuse_both({"--via api": via == "api", option: bool(given)})
+    if timeout is not None and not wait:
+        raise UsageError("--timeout is of --wait, which is not given.", "Give both, or neither.")
+    # One from the environment is there for other commands, too.
+    if via != "api" and _is_typed(ctx, "token"):
+        raise UsageError("--token is of --via api, which is not given.", "Give both, or neither.")
     if paths.count(STDIN) != (name is not None):
         raise UsageError("One - and --name belong together.", "Say what is to be uploaded as in: - --name page.png")
     with ExitStack() as files:
@@ -134,11 +146,17 @@ def upload(
             versions=wait,
             concurrency=concurrency or CONCURRENCY,
         )
-        events = upload_files(pipeline, choice, options, screen.meter)
+        events = upload_files(pipeline, choice, options, screen.meter, screen.show_late)
         if not wait:
             return screen.show(events)
         seconds = TIMEOUT if timeout is None else timeout
         return screen.show(with_results(pipeline, events, seconds, screen.say_outage))
+
+
+def _is_typed(ctx: typer.Context, parameter: str) -> bool:
+    """Whether the parameter stands in the command line."""
+    source = ctx.get_parameter_source(parameter)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _refuse_both(options: Mapping[str, bool]) -> None:
@@ -156,5 +174,7 @@ def _spooled(name: str) -> Iterator["StandardInput"]:
         raise UsageError("stdin is a terminal, where no image comes from.", "Pipe one into it, or name files.")
     with NamedTemporaryFile() as file:
         shutil.copyfileobj(sys.stdin.buffer, file)
+        if not file.tell():
+            raise UsageError("Nothing came on stdin.", "Check the program before the pipe, or name files.")
         file.flush()
         yield StandardInput(name, Path(file.name))

@@ -6,7 +6,7 @@ are waited for, and the report; or with `json` a document for each, and the summ
 
 import sys
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from imgpipe.cli.console import counted, printable, size
 from imgpipe.cli.failures import ROWS, print_report
 from imgpipe.cli.record_lines import line
 from imgpipe.cli.upload_progress import Progress
-from imgpipe.errors import IMAGE_ERRORS, AwsError, ImgpipeError
+from imgpipe.errors import AwsError, ImgpipeError, image_remedy
 from imgpipe.remote.failed import Failed as Told
 from imgpipe.remote.pipeline import Pipeline
 from imgpipe.remote.upload.choose import Choice
@@ -67,6 +67,7 @@ class Screen:
 
     def show(self, events: Generator[Event | Outcome]) -> int:
         """Show it from its first event to its last, and return the exit code."""
+        status, broken = "ended", None
         try:
             with closing(self._progress), closing(events):
                 if self._json:
@@ -79,23 +80,31 @@ class Screen:
                         self._ended(event)
                     self._progress.show()
         except KeyboardInterrupt:
-            if not self._json:
-                print_report(self._failures, self._failed, ())
+            status = "interrupted"
+            self._report(())
             self._say_interrupted()
             return INTERRUPTED
-        except ImgpipeError:
-            self._report()
+        except Exception as error:
+            status, broken = "failed", error
+            if isinstance(error, ImgpipeError):
+                self._say_left_out()
+                self._report(self._facts())
             raise
         finally:
             if self._json:
-                lines.print_line(self._summary())
-        self._report()
+                lines.print_line(self._summary(status, broken))
+        self._say_left_out()
+        self._report(self._facts())
         return 1 if self._failed else 0
 
-    def _report(self) -> None:
-        if not self._json:
-            self._say_left_out()
-            print_report(self._failures, self._failed, () if self._quiet else self._facts())
+    def show_late(self, event: Event) -> None:
+        """Show a file that ended when the upload was broken off."""
+        self._ended(event)
+
+    def _report(self, facts: Iterable[tuple[str, str]]) -> None:
+        told = [] if self._quiet else list(facts)
+        if not self._json and (self._failures or told):
+            print_report(self._failures, self._failed, told)
 
     def say_outage(self, error: AwsError | None) -> None:
         """Say that AWS cannot be asked for results for a while, or can again."""
@@ -129,9 +138,12 @@ class Screen:
         record = outcome.record
         if outcome.how != "settled" or record is None:
             self._counts[outcome.how] += 1
+            why = _instead(record) if outcome.how == "superseded" else outcome.why
             if self._json:
                 document = {"type": outcome.how, "key": outcome.awaited.key, "version": outcome.awaited.version}
-                lines.print_line(document | {"message": outcome.why})
+                lines.print_line(document | {"message": why})
+            elif outcome.how == "superseded" and not self._quiet:
+                self._print(f"superseded {outcome.awaited.key}  {why}")
             elif outcome.how == "timeout":
                 status = self._pipeline.session.command("status", self._pipeline.stack.name)
                 message = f"There is no result yet. {outcome.why}".rstrip(".") + "."
@@ -142,7 +154,7 @@ class Screen:
         if self._json:
             lines.print_line(self._document(record))
         elif record.error:
-            self._keep(Told(record.key, record.error.code, record.error.message, IMAGE_ERRORS[record.error.code]))
+            self._keep(Told(record.key, record.error.code, record.error.message, image_remedy(record.error.code)))
         elif not self._quiet:
             self._print_record(record)
 
@@ -188,8 +200,8 @@ class Screen:
 
     def _say_left_out(self) -> None:
         """Name what is no image, on stderr: it may be what the person meant."""
-        left_out = self._choice.left_out
-        if self._quiet or not left_out:
+        left_out = [left for left in self._choice.left_out if left.named or not self._quiet]
+        if self._json or not left_out:
             return
         talk = console.talk()
         talk.print(f"Left out: {counted(len(left_out), 'file')} that imgpipe does not read (--any uploads them, too)")
@@ -207,11 +219,12 @@ class Screen:
             words = f"Interrupted: {uploaded} uploaded. The same command goes on from there."
         console.talk().print(words)
 
-    def _summary(self) -> dict[str, Any]:
+    def _summary(self, status: str, error: Exception | None) -> dict[str, Any]:
         counts, choice = self._counts, self._choice
         summary: dict[str, Any] = {
             "type": "summary",
-            **{name: counts[name] for name in ("uploaded", "unchanged", "failed", "new", "changed")},
+            "status": status,
+            **{name: counts[name] for name in ("uploaded", "unchanged", "failed", "new", "changed", "again")},
             "skipped": len(choice.left_out),
             "unmatched": choice.unmatched,
             "passed_over": choice.passed_over,
@@ -221,11 +234,11 @@ class Screen:
         if self._waits:
             results = {name: counts[f"record {name}"] for name in ("done", "failed")}
             summary["results"] = results | {name: counts[name] for name in ("superseded", "timeout")}
-        return summary
+        return summary | {"error": lines.describe(error) if error else None}
 
     def _facts(self) -> Iterator[tuple[str, str]]:
         counts, sizes, choice = self._counts, self._bytes, self._choice
-        for action, label in (("new", "New"), ("changed", "Changed"), ("uploaded", "Uploaded")):
+        for action, label in (("new", "New"), ("changed", "Changed"), ("again", "Again"), ("uploaded", "Uploaded")):
             if counts[action]:
                 yield label, f"{counted(counts[action], 'file')}, {size(sizes[action])}"
         if counts["unchanged"]:
@@ -245,5 +258,12 @@ class Screen:
             yield "No result", f"{counted(counts['timeout'], 'image')}, listed above"
         if counts["failed"]:
             yield "Not uploaded", f"{counted(counts['failed'], 'file')}, listed above"
-        if counts["new"] or counts["changed"]:
+        if counts["new"] or counts["changed"] or counts["again"]:
             yield "Dry run", "nothing was uploaded"
+
+
+def _instead(record: Record | None) -> str:
+    """What lies there in place of what was uploaded, by the record as it was last seen."""
+    if record is None or record.status == "deleted":
+        return "It was removed since."
+    return f"Something else was put there since: its version {record.version} is {record.status}."

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import random
+import tracemalloc
 from base64 import b64decode
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from image_case import jpeg
 from moto_cases import answer
 from stack_account import SOURCE, Account
-from upload_case import Place, kinds, photo, sent
+from upload_case import Place, kinds, photo, sent, unheard
 
 from imgpipe.errors import AwsError
 from imgpipe.remote.upload import listing
@@ -98,6 +99,30 @@ def test_other_content_of_the_same_size_and_time_is_sent_without_another_look(pl
     assert stored(place, "a.bin") == b"two"
 
 
+@pytest.mark.parametrize("how", ["refused", "closed"])
+def test_whatever_ends_it_no_file_lies_in_the_bucket_untold(place: Place, tmp_path: Path, how: str) -> None:
+    for number in range(60):
+        photo(tmp_path / f"in/{number:02}.jpg")
+    refusal = b"<Error><Code>AccessDenied</Code><Message>No.</Message></Error>"
+
+    def refuse(request: Any, **_: Any) -> Any:
+        return answer(request, 403, refusal) if request.url.endswith("/20.jpg") else None
+
+    choice = choose([str(tmp_path / "in")])
+    told: list[Event] = []
+    events = upload(place.pipeline, choice, Options(), Meter(0), told.append)
+    if how == "refused":
+        on(place, "PutObject", refuse, "before-send")
+        with pytest.raises(AwsError):
+            told.extend(events)
+    else:
+        told.append(next(events))
+        events.close()
+    there = place.client("s3").list_objects_v2(Bucket=SOURCE)["Contents"]
+    assert len(there) < 60
+    assert sorted(str(event.key) for event in told if isinstance(event, Uploaded)) == [item["Key"] for item in there]
+
+
 def test_force_sends_what_is_there_and_looks_nowhere(place: Place, tmp_path: Path) -> None:
     photo(tmp_path / "a.jpg")
     sent(place.pipeline, tmp_path / "a.jpg")
@@ -116,6 +141,10 @@ def test_a_dry_run_tells_what_would_happen_and_changes_nothing(place: Place, tmp
     actions = {event.key: event.action for event in events if isinstance(event, Would)}
     assert actions == {"same.jpg": "unchanged", "other.jpg": "changed", "new.jpg": "new"}
     assert calls(place) == ["ListObjectsV2"]
+    forced = sent(place.pipeline, tmp_path / "in", options=Options(dry_run=True, force=True))
+    actions = {event.key: event.action for event in forced if isinstance(event, Would)}
+    assert actions == {"same.jpg": "again", "other.jpg": "changed", "new.jpg": "new"}
+    assert calls(place) == ["ListObjectsV2"]
 
 
 def test_few_files_in_a_large_bucket_take_no_more_calls_than_they_are(
@@ -129,6 +158,26 @@ def test_few_files_in_a_large_bucket_take_no_more_calls_than_they_are(
     calls(place)
     assert kinds(sent(place.pipeline, tmp_path / "in")) == {"Unchanged": 3, "Uploaded": 1}
     assert calls(place).count("ListObjectsV2") <= 4
+
+
+def test_names_that_differ_in_their_end_alone_take_no_more_calls_than_they_are(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "PAGE", 5)
+    for key in ("a/0", "a/9", *(f"a/5{number:02}" for number in range(40))):
+        place.put(key, b"x")
+    found = list(listing.look_up(place.account.session.client("s3"), SOURCE, ["a/0", "a/6", "a/9"]))
+    assert [each is not None for each in found] == [True, False, True]
+    assert calls(place) == ["ListObjectsV2"] * 2
+
+
+def test_pages_grow_where_keys_lie_far_apart(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "_SPARE", 0)
+    for number in range(40):
+        place.put(f"{number:02}", b"x")
+    found = list(listing.look_up(place.account.session.client("s3"), SOURCE, ["00", "10", "20", "30"]))
+    assert all(found)
+    assert calls(place) == ["ListObjectsV2"] * 3
 
 
 def test_many_files_in_a_large_bucket_take_no_more_calls_than_it_has_pages(
@@ -217,7 +266,7 @@ def test_a_file_that_cannot_be_read_fails_alone(place: Place, tmp_path: Path) ->
     photo(tmp_path / "in/b.jpg")
     choice = choose([str(tmp_path / "in")])
     (tmp_path / "in/a.jpg").unlink()
-    events = list(upload(place.pipeline, choice, Options(), Meter(0)))
+    events = list(upload(place.pipeline, choice, Options(), Meter(0), unheard))
     assert kinds(events) == {"Failed": 1, "Uploaded": 1}
     assert isinstance(failure := told(events, "a.jpg"), Failed)
     assert failure.code == "unreadable"
@@ -244,7 +293,7 @@ def test_the_meter_ends_where_all_bytes_are_sent_and_spares_what_is_there(place:
     large(tmp_path / "in/large.bin")
     choice = choose([str(tmp_path / "in")], anything=True)
     meter = Meter(sum(file.bytes for file in choice.files))
-    list(upload(place.pipeline, choice, Options(), meter))
+    list(upload(place.pipeline, choice, Options(), meter, unheard))
     new = sum((tmp_path / "in" / name).stat().st_size for name in ("small.jpg", "medium.bin", "large.bin"))
     assert (meter.sent, meter.total) == (new, new)
 
@@ -319,3 +368,47 @@ def test_throttling_that_passes_is_outlasted(place: Place, tmp_path: Path, monke
     assert kinds(sent(place.pipeline, tmp_path / "a.jpg", tmp_path / "large.bin")) == {"Uploaded": 2}
     assert len(refused) == 6
     assert stored(place, "large.bin") == (tmp_path / "large.bin").read_bytes()
+
+
+def test_what_arrives_damaged_is_sent_again(place: Place, tmp_path: Path) -> None:
+    photo(tmp_path / "in/small.jpg")
+    (tmp_path / "in/medium.bin").write_bytes(bytes(3 * MEGABYTE))
+    large(tmp_path / "in/large.bin")
+    damaged: set[str] = set()
+    refusal = b"<Error><Code>BadDigest</Code><Message>The SHA256 you specified did not match.</Message></Error>"
+
+    def damage_once(request: Any, **_: Any) -> Any:
+        if request.url in damaged:
+            return None
+        damaged.add(request.url)
+        while getattr(request.body, "read", lambda _: b"")(2**20):
+            pass
+        return answer(request, 400, refusal)
+
+    for call in ("PutObject", "UploadPart"):
+        on(place, call, damage_once, "before-send")
+    choice = choose([str(tmp_path / "in")], anything=True)
+    meter = Meter(sum(file.bytes for file in choice.files))
+    assert kinds(list(upload(place.pipeline, choice, Options(), meter, unheard))) == {"Uploaded": 3}
+    assert len(damaged) == 5
+    assert meter.sent == meter.total
+    assert stored(place, "large.bin") == (tmp_path / "in/large.bin").read_bytes()
+
+
+def test_memory_holds_the_parts_under_way_however_large_the_file_is(place: Place, tmp_path: Path) -> None:
+    with (tmp_path / "large.bin").open("wb") as file:
+        file.truncate(24 * PART)
+
+    def take(request: Any, **_: Any) -> Any:
+        taken = answer(request, 200, b"")
+        taken.headers["etag"] = '"0"'
+        return taken
+
+    on(place, "UploadPart", take, "before-send")
+    tracemalloc.start()
+    try:
+        sent(place.pipeline, tmp_path / "large.bin", options=Options(concurrency=2))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2 * 2 * PART

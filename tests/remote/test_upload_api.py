@@ -1,6 +1,7 @@
 """Uploads by the HTTP API: its real routes behind signatures, and a bucket behind policies, that are checked."""
 
 import dataclasses
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 import pytest
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from stack_account import CATALOG, SOURCE, Account
-from upload_case import Place, kinds, photo, sent
+from upload_case import Place, kinds, photo, sent, unheard
 
 from imgpipe.adapters.dynamodb import DynamoDBCatalog
 from imgpipe.adapters.s3 import S3Presigner, S3Store
@@ -27,8 +28,9 @@ from imgpipe.remote.upload.digest import PART
 from imgpipe.remote.upload.events import Failed, Uploaded, Would
 from imgpipe.remote.upload.run import Options, upload
 from imgpipe.remote.upload.transfer import Meter
-from imgpipe.worker.api import ROUTES, Ports, respond
+from imgpipe.worker.api import ROUTES, UPLOAD_SECONDS, Ports, respond
 
+AtForm = Callable[[], tuple[int, bytes] | None]
 BY_API = Options(by_api=True)
 KEYS = {"testing": "testing"}
 
@@ -51,11 +53,13 @@ class Routes:
 
 
 class Api:
-    """The API of a stack, with what it was asked. While `refusals` lasts, its numbers are answered instead."""
+    """The API of a stack, with what it was asked. While `refusals` lasts, its numbers are answered instead. Each form
+    goes through `at_form`, which may answer it with a status and a body."""
 
     def __init__(self, session: Session) -> None:
         self.asked: list[WSGIEnvironment] = []
         self.refusals: list[int] = []
+        self.at_form: AtForm = lambda: None
         keys = [f"{route.method} {route.path}" for route in ROUTES]
         gateway = Gateway(keys, Routes(session), KEYS)  # type: ignore[arg-type]
 
@@ -76,7 +80,16 @@ class Api:
 def api(account: Account, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
     """An API and a bucket that holds forms to their policies, as S3 does."""
     monkeypatch.setattr("imgpipe.remote.upload.api.random.random", lambda: 0.0)
-    front = serve(Front(DomainDispatcherApplication(create_backend_app), KEYS, lambda queue, body: None), 0)
+    bucket = Front(DomainDispatcherApplication(create_backend_app), KEYS, lambda queue, body: None)
+
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Any:
+        if environ.get("CONTENT_TYPE", "").startswith("multipart/form-data") and (told := api.at_form()):
+            environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+            start_response(f"{told[0]} Refused", [("Content-Length", str(len(told[1])))])
+            return [told[1]]
+        return bucket(environ, start_response)
+
+    front = serve(application, 0)
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{front.port}")
     api = Api(account.session)
     api.pipeline = Place(account, ApiEndpoint=api.url).pipeline
@@ -105,7 +118,7 @@ def test_a_large_file_streams_and_is_counted(account: Account, api: Api, tmp_pat
     path.write_bytes(path.read_bytes() + bytes(2 * PART))
     choice = choose([str(path)])
     meter = Meter(path.stat().st_size)
-    (event,) = upload(api.pipeline, choice, BY_API, meter)
+    (event,) = upload(api.pipeline, choice, BY_API, meter, unheard)
     assert isinstance(event, Uploaded)
     assert stored(account, event)["ContentLength"] == meter.sent == meter.total == path.stat().st_size
 
@@ -130,11 +143,112 @@ def test_throttling_and_failures_of_the_api_are_outlasted(api: Api, tmp_path: Pa
     assert (failure.code, failure.outage) == ("unavailable", True)
 
 
+def once(*answers: tuple[int, bytes] | None) -> AtForm:
+    """Each of `answers` once, then none."""
+    left = list(answers)
+    return lambda: left.pop(0) if left else None
+
+
+def refusal(code: str) -> bytes:
+    return f"<Error><Code>{code}</Code><Message>No.</Message></Error>".encode()
+
+
+@pytest.mark.parametrize(("status", "code"), [(503, "SlowDown"), (400, "RequestTimeout"), (400, "BadDigest")])
+def test_a_form_that_s3_does_not_take_at_once_is_sent_again(
+    account: Account, api: Api, tmp_path: Path, status: int, code: str
+) -> None:
+    api.at_form = once((status, refusal(code)))
+    path = photo(tmp_path / "cat.jpg")
+    meter = Meter(path.stat().st_size)
+    (event,) = upload(api.pipeline, choose([str(path)]), BY_API, meter, unheard)
+    assert isinstance(event, Uploaded)
+    assert stored(account, event)["Body"].read() == path.read_bytes()
+    assert (meter.sent, len(api.asked)) == (meter.total, 1)
+
+
+def test_no_try_begins_with_a_form_that_is_near_its_end(account: Account, api: Api, tmp_path: Path) -> None:
+    now = account.session.now
+
+    def refuse() -> tuple[int, bytes] | None:
+        if len(api.asked) > 1:
+            return None
+        account.session.now = lambda: now() + UPLOAD_SECONDS - 30  # type: ignore[method-assign]
+        return 503, refusal("SlowDown")
+
+    api.at_form = refuse
+    path = photo(tmp_path / "cat.jpg")
+    meter = Meter(path.stat().st_size)
+    (event,) = upload(api.pipeline, choose([str(path)]), BY_API, meter, unheard)
+    assert isinstance(event, Uploaded)
+    assert stored(account, event)["Body"].read() == path.read_bytes()
+    assert (meter.sent, len(api.asked)) == (meter.total, 2)
+
+
+@pytest.mark.parametrize("change", ["grows", "is touched"])
+def test_a_file_that_is_sent_whole_as_it_was_is_uploaded_though_it(
+    account: Account, api: Api, tmp_path: Path, change: str
+) -> None:
+    path = photo(tmp_path / "large.jpg")
+    path.write_bytes(path.read_bytes() + bytes(2 * PART))
+    before = path.read_bytes()
+
+    def meanwhile() -> None:
+        with path.open("ab") as file:
+            file.write(b"more" if change == "grows" else b"")
+        os.utime(path, (0, 0))
+
+    api.at_form = meanwhile
+    (event,) = sent(api.pipeline, path, options=BY_API)
+    assert isinstance(event, Uploaded)
+    assert stored(account, event)["Body"].read() == before
+
+
+@pytest.mark.parametrize("change", ["shrinks", "becomes another"])
+def test_a_file_fails_alone_that_on_its_way(account: Account, api: Api, tmp_path: Path, change: str) -> None:
+    path = photo(tmp_path / "large.jpg")
+    path.write_bytes(path.read_bytes() + bytes(2 * PART))
+
+    def meanwhile() -> tuple[int, bytes] | None:
+        if change == "shrinks":
+            os.truncate(path, PART)
+            return None
+        os.utime(path, (0, 0))
+        return 400, refusal("BadDigest")
+
+    api.at_form = meanwhile
+    (event,) = sent(api.pipeline, path, options=BY_API)
+    assert isinstance(event, Failed)
+    assert (event.code, event.outage) == ("changed", False)
+    assert "Contents" not in account.client("s3").list_objects_v2(Bucket=SOURCE)
+
+
+def test_tries_are_as_many_as_the_environment_says(api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")
+    api.refusals += [503] * 10
+    (failure,) = sent(Pipeline(Session(), api.pipeline.stack), photo(tmp_path / "cat.jpg"), options=BY_API)
+    assert isinstance(failure, Failed)
+    assert len(api.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error"),
+    [(400, refusal("ExpiredToken"), "expired"), (403, refusal("RequestTimeTooSkewed"), "clock"),
+     (403, refusal("AccessDenied"), "denied"), (404, refusal("NoSuchBucket"), "no_bucket")],
+)  # fmt: skip
+def test_what_s3_refuses_is_told_as_of_every_other_call(
+    api: Api, tmp_path: Path, status: int, body: bytes, error: str
+) -> None:
+    api.at_form = once((status, body))
+    with pytest.raises(AwsError) as raised:
+        sent(api.pipeline, photo(tmp_path / "cat.jpg"), options=BY_API)
+    assert raised.value.code == error
+
+
 def test_credentials_that_the_api_does_not_take_end_it(
     api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another")
-    with pytest.raises(AwsError, match=r"HTTP API refused the upload \(Forbidden\)") as raised:
+    with pytest.raises(AwsError, match="AWS refused POST /images of the HTTP API") as raised:
         sent(Pipeline(Session(), api.pipeline.stack), photo(tmp_path / "cat.jpg"), options=BY_API)
     assert raised.value.code == "denied"
 
@@ -157,7 +271,7 @@ def test_an_api_of_tokens_needs_one_and_gets_it(api: Api, tmp_path: Path) -> Non
     photo(tmp_path / "cat.jpg")
     with pytest.raises(UsageError, match="--token or IMGPIPE_TOKEN"):
         sent(api.pipeline, tmp_path / "cat.jpg", options=BY_API)
-    with pytest.raises(AwsError):
+    with pytest.raises(AwsError, match="does not take the token"):
         sent(api.pipeline, tmp_path / "cat.jpg", options=dataclasses.replace(BY_API, token="abc"))  # noqa: S106
     assert api.asked[-1]["HTTP_AUTHORIZATION"] == "Bearer abc"
 

@@ -38,11 +38,16 @@ def photo(path: Path, turn: int = 0) -> Path:
     return path
 
 
+def unheard(event: Event) -> None:
+    """Where nothing may end late."""
+    raise AssertionError(event)
+
+
 def sent(pipeline: Pipeline, *paths: Path, prefix: str = "", options: Options | None = None) -> list[Event]:
     """Everything that an upload of `paths`, of whatever kind, tells."""
     choice = choose([str(path) for path in paths], prefix=prefix, anything=True)
     meter = Meter(sum(file.bytes for file in choice.files))
-    return list(upload(pipeline, choice, options or Options(), meter))
+    return list(upload(pipeline, choice, options or Options(), meter, lambda event: None))
 
 
 def kinds(events: list[Event]) -> Counter[str]:

@@ -10,26 +10,31 @@ import random
 import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from imgpipe.errors import AwsError, ImgpipeError, StackError, UsageError
+from imgpipe.errors import AwsError, StackError, UsageError
 from imgpipe.remote.pipeline import Pipeline
-from imgpipe.remote.session import ATTEMPTS
 from imgpipe.remote.upload import digest
 from imgpipe.remote.upload.choose import File
 from imgpipe.remote.upload.crew import Stopped, Task
 from imgpipe.remote.upload.events import Event, Failed, Uploaded, Would
 from imgpipe.remote.upload.form import FormBody
-from imgpipe.remote.upload.transfer import Meter, check, failures, read_parts
+from imgpipe.remote.upload.transfer import DAMAGED, Meter, check, failures, read_parts
 
 _LONGEST_WAIT: Final = 20.0
 """Seconds between two tries, as botocore's standard mode has it."""
-_CODE: Final = re.compile(rb"<Code>(\w+)</Code>")
+_MARGIN: Final = 60.0
+"""Seconds before a form's end in which no request begins with it."""
+_OFFERING: Final = "POST /images of the HTTP API"
+_TAGS: Final = (re.compile(rb"<Code>(\w+)</Code>"), re.compile(rb"<Message>([^<]*)</Message>"))
+_CODES: Final = {401: "UnauthorizedException", 403: "ForbiddenException", 429: "TooManyRequestsException"}
+"""For a gateway that names none."""
 
 
 class Api:
@@ -50,7 +55,10 @@ class Api:
         self._credentials: Any = None if token else session.credentials
         self._api = session.http(self._url)
         # Forms lead to the bucket, where the client of S3 finds it too.
-        self._s3 = session.http(session.client("s3").meta.endpoint_url)
+        s3 = session.client("s3").meta
+        self._s3 = session.http(s3.endpoint_url)
+        self._attempts: int = s3.config.retries["total_max_attempts"]
+        self._session = session
         self._meter = meter
         self._stopped = stopped
         self._dry_run = dry_run
@@ -69,12 +77,10 @@ class Api:
         found: list[Failed] = []
         with failures(file, found):
             checksum = digest.whole(read_parts(file, digest.PART, self._stopped)).sha256
-            offer = self._offer(file, checksum)
-            return [Uploaded(offer["key"], file.called, file.bytes, self._send(file, offer["upload"]))]
+            return [self._send(file, checksum)]
         return found
 
-    def _offer(self, file: File, checksum: str) -> dict[str, Any]:
-        """What the API answers: `key`, and `upload` with the form's `url` and `fields`."""
+    def _offer(self, file: File, checksum: str) -> "_Offer":
         asked = {
             "name": file.key.rpartition("/")[2],
             "content_type": file.media_type,
@@ -90,62 +96,92 @@ class Api:
                 SigV4Auth(self._credentials.get_frozen_credentials(), "execute-api", self._region).add_auth(made)
             return made
 
-        offer = _document(self._answer(self._api, request, "The HTTP API"))
-        if not offer.keys() >= {"key", "upload"}:
+        answer = _document(self._answer(self._api, request, _OFFERING))
+        if not answer.keys() >= {"key", "upload", "expires"}:
             raise AwsError("not_aws", f"What answers at {self._url} is no HTTP API of imgpipe's.", "Check the network.")
-        return offer
+        expires = datetime.fromisoformat(answer["expires"]).timestamp()
+        return _Offer(answer["key"], answer["upload"]["url"], answer["upload"]["fields"], expires)
 
-    def _send(self, file: File, form: dict[str, Any]) -> str:
-        """Send the file with its form; returns the version that it has become."""
+    def _send(self, file: File, checksum: str) -> Uploaded:
+        """Send the file with a form. S3 holds what arrives against `checksum`, so that what changes while it is on its
+        way is refused, or whole as it was."""
+        offer = self._offer(file, checksum)
         with open(file.path, "rb") as opened:  # noqa: PTH123
-            body = FormBody(form["fields"], opened, file.bytes, self._meter, self._stopped)
+            body = FormBody(offer.fields, opened, file.bytes, self._meter, self._stopped)
 
             def request() -> AWSRequest:
+                nonlocal offer, body
+                check(file, os.fstat(opened.fileno()))
                 body.rewind()
-                return AWSRequest("POST", form["url"], {"Content-Type": body.content_type}, body)
+                if offer.expires - self._session.now() < _MARGIN:
+                    offer = self._offer(file, checksum)
+                    body = FormBody(offer.fields, opened, file.bytes, self._meter, self._stopped)
+                return AWSRequest("POST", offer.url, {"Content-Type": body.content_type}, body)
 
-            answer = self._answer(self._s3, request, "S3")
-            check(file, os.fstat(opened.fileno()))
-        return str(answer.headers.get("x-amz-version-id") or answer.headers["etag"].strip('"'))
+            try:
+                answer = self._answer(self._s3, request, "PostObject")
+            except Exception:
+                check(file, os.fstat(opened.fileno()))
+                raise
+        version = answer.headers.get("x-amz-version-id") or answer.headers["etag"].strip('"')
+        return Uploaded(offer.key, file.called, file.bytes, str(version))
 
-    def _answer(self, http: Any, request: Callable[[], AWSRequest], who: str) -> Any:
-        """The answer to `request`, which is made anew for every try: throttling, failures and lost connections are
-        tried again, as botocore's clients do it. Raises what botocore raises, and ImgpipeError for a refusal."""
+    def _answer(self, http: Any, request: Callable[[], AWSRequest], call: str) -> Any:
+        """The answer to `request`, which is made anew for every try: throttling, failures, damage and lost connections
+        are tried again, as often as botocore's clients do it. Raises what botocore raises, and ImgpipeError where the
+        API says why."""
         attempt = 0
         while True:
             attempt += 1
-            last = attempt == ATTEMPTS
+            made = request()
             try:
-                answer = http.send(request().prepare())
+                answer = http.send(made.prepare())
             except BotoCoreError:
-                if last:
+                if attempt == self._attempts:
                     raise
             else:
                 if answer.status_code < 300:
                     return answer
-                if last or (answer.status_code != 429 and answer.status_code < 500):
-                    raise _refusal(answer, who)
+                error = self._refusal(answer, call)
+                if attempt == self._attempts or not _passes(error, answer.status_code):
+                    raise error
             if self._stopped.wait(random.random() * min(_LONGEST_WAIT, 2**attempt)):  # noqa: S311 - spreads the tries
                 raise Stopped
 
+    def _refusal(self, answer: Any, call: str) -> Exception:
+        """What was answered in place of success: the API's problem document, a word of its gateway's, or S3's XML."""
+        status = answer.status_code
+        told = _document(answer)
+        if told.keys() >= {"code", "detail", "remedy"} and status < 500:
+            error = StackError(told["detail"], told["remedy"])
+            error.code = told["code"]
+            return error
+        code, message = (found[1].decode() if (found := tag.search(answer.content)) else "" for tag in _TAGS)
+        code = code or answer.headers.get("x-amzn-errortype", "").partition(":")[0] or _CODES.get(status, str(status))
+        message = message or str(told.get("message") or told.get("detail") or "")
+        if call == _OFFERING and self._token and status in (401, 403):
+            why = f"The HTTP API does not take the token: {message or code}."
+            return AwsError("denied", why, "Give another with --token or IMGPIPE_TOKEN.")
+        refused: Exception = ClientError(
+            {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}, call
+        )
+        return refused
 
-def _refusal(answer: Any, who: str) -> ImgpipeError:
-    """What was answered in place of success: the API's problem document, a word of its gateway's, or S3's XML."""
-    status = answer.status_code
-    told = _document(answer)
-    if told.keys() >= {"code", "detail", "remedy"} and status < 500:
-        error = StackError(told["detail"], told["remedy"])
-        error.code = told["code"]
-        return error
-    found = _CODE.search(answer.content)
-    why = found[1].decode() if found else told.get("message") or told.get("detail") or f"status {status}"
-    if status in (401, 403):
-        return AwsError("denied", f"{who} refused the upload ({why}).", "Have it allowed, or take another --profile.")
-    if status == 429:
-        return AwsError("throttled", f"{who} is throttling ({why}).", "Wait a minute, then try again.")
-    if status >= 500:
-        return AwsError("unavailable", f"{who} failed ({why}).", "Wait a minute, then try again.")
-    return StackError(f"{who} refused the upload ({why}).", "Mend that, then try again.")
+
+class _Offer(NamedTuple):
+    """What the API offers: a key, and a form to send the file with until `expires`, in AWS's seconds since the
+    epoch."""
+
+    key: str
+    url: str
+    fields: dict[str, str]
+    expires: float
+
+
+def _passes(error: Exception, status: int) -> bool:
+    """Whether the same request may well succeed a moment later."""
+    code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
+    return status == 429 or status >= 500 or code == "RequestTimeout" or code in DAMAGED
 
 
 def _document(answer: Any) -> dict[str, Any]:

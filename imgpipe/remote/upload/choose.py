@@ -38,11 +38,13 @@ class File(NamedTuple):
 
 
 class LeftOut(NamedTuple):
-    """A file that is not uploaded since it is no image, and what it is, as a sentence."""
+    """A file that is not uploaded since it is no image, and what it is, as a sentence; `named` itself, not found in a
+    folder."""
 
     path: str
     bytes: int
     reason: str
+    named: bool
 
 
 @dataclass(frozen=True)
@@ -89,9 +91,10 @@ def choose(
         else:
             look.at_file(os.path.basename(path), path, path)  # noqa: PTH119 - Path would fold what is no UTF-8
     files = _checked(sorted(look.files))
-    if not files and look.left_out and look.named:
-        first = look.left_out[0]
-        raise UsageError(f"Nothing of what was named is an image. {first.path}: {first.reason}", "Add --any.")
+    named = next((left for left in look.left_out if left.named), None)
+    if not files and named:
+        message = f"Nothing of what was named is an image. {named.path}: {named.reason}"
+        raise UsageError(message, "Name images, or add --any to upload what is none.")
     return Choice(files, tuple(look.left_out), tuple(look.unread), look.unmatched, look.passed_over, look.linked)
 
 
@@ -103,7 +106,6 @@ class _Look:
         self.left_out: list[LeftOut] = []
         self.unread: list[Failed] = []
         self.unmatched = self.passed_over = self.linked = 0
-        self.named = False
         self._prefix = prefix
         self._patterns = patterns
         self._anything = anything
@@ -121,7 +123,7 @@ class _Look:
                     case "other":
                         self.passed_over += 1
                     case "file":
-                        self._judge(inside, entry.path, entry.path, facts)
+                        self._judge(inside, entry.path, entry.path, facts, named=False)
             except OSError as error:
                 self._refused(entry.path, error)
 
@@ -134,14 +136,13 @@ class _Look:
             facts = os.stat(path)  # noqa: PTH116 - as in scandir
             if kind("", facts) != "file":
                 raise UsageError(f"{shown(called)} is neither a file nor a folder.", "Name files, folders or patterns.")
-            self.named = True
-            self._judge(name, path, called, facts)
+            self._judge(name, path, called, facts, named=True)
         except FileNotFoundError:
             raise UsageError(f"There is no file or folder {shown(called)}.", "Check its name.") from None
         except OSError as error:
             self._refused(called, error)
 
-    def _judge(self, inside: str, path: str, called: str, facts: os.stat_result) -> None:
+    def _judge(self, inside: str, path: str, called: str, facts: os.stat_result, *, named: bool) -> None:
         media_type = OTHER
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123
             head = file.read(_HEAD)
@@ -149,7 +150,7 @@ class _Look:
             media_type = f"image/{sniff(head)}"
         except ImageError as error:
             if not self._anything:
-                self.left_out.append(LeftOut(shown(called), facts.st_size, error.message))
+                self.left_out.append(LeftOut(shown(called), facts.st_size, error.message, named))
                 return
         self.files.add(File(self._prefix + inside, path, shown(called), facts.st_size, facts.st_mtime_ns, media_type))
 

@@ -64,6 +64,13 @@ class Crew:
         for thread in self._threads:
             thread.join(max(0.0, end - time.monotonic()))
 
+    def rest(self) -> Iterator[Event]:
+        """What came of tasks that `work` did not yield any more, once it is closed."""
+        while not self._done.empty():
+            outcomes = self._done.get()
+            if not isinstance(outcomes, BaseException):
+                yield from (outcome for outcome in outcomes if not callable(outcome))
+
     def _give(self, task: Task) -> None:
         self._tasks.put(task)
         if len(self._threads) < self._size:

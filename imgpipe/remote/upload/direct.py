@@ -32,7 +32,7 @@ class Direct:
 
     def tasks(self, files: Sequence[File]) -> Iterator[Task]:
         """The first task of each file. Raises AwsError where the bucket cannot be listed."""
-        there = repeat(None) if self._force else self._there(files)
+        there = repeat(None) if self._force and not self._dry_run else self._there(files)
         for file, found in zip(files, there, strict=False):
             yield partial(self._look, file, found)
 
@@ -74,15 +74,14 @@ class Direct:
             return self._unchanged(file)
         if self._dry_run:
             return self._would(file, there)
-        answer = self._bucket.client.put_object(
+        answer = self._bucket.send(
+            self._bucket.client.put_object,
+            data,
+            content.sha256,
             Bucket=self._bucket.name,
             Key=file.key,
-            Body=self._bucket.body(data),
             ContentType=file.media_type,
-            ChecksumAlgorithm="SHA256",
-            ChecksumSHA256=content.sha256,
         )
-        self._bucket.sent(data)
         return Uploaded(file.key, file.called, file.bytes, version(answer))
 
     def _large(self, file: File, there: There | None) -> Sequence[Event | Task]:
@@ -113,7 +112,7 @@ class Direct:
     def _unchanged(self, file: File) -> Event:
         self._bucket.meter.spare(file.bytes)
         if self._dry_run:
-            return Would(file.key, file.called, file.bytes, "unchanged")
+            return Would(file.key, file.called, file.bytes, "again" if self._force else "unchanged")
         return Unchanged(file.key, file.called, file.bytes, self._bucket.version(file.key) if self._versions else None)
 
     def _would(self, file: File, there: There | None) -> Event:

@@ -42,7 +42,8 @@ class Failed:
 
 @dataclass(frozen=True)
 class Would:
-    """What a dry run found: the file is not there (`new`), is there with other content, or is there as it is."""
+    """What a dry run found: the file is not there (`new`), is there with other content (`changed`), or as it is, to be
+    left (`unchanged`) or to be sent all the same (`again`)."""
 
     key: str | None
     path: str

@@ -7,12 +7,12 @@ from secrets import token_hex
 from typing import BinaryIO
 
 from imgpipe.remote.upload.crew import Stopped
-from imgpipe.remote.upload.transfer import Meter
+from imgpipe.remote.upload.transfer import Changed, Meter
 
 
 class FormBody:
-    """`fields`, and last the `size` bytes of `file`, as S3 wants them: what follows the file it does not read. Counts
-    what is read of the file, and ends when stopped."""
+    """`fields`, and last the first `size` bytes of `file`, as S3 wants them: what follows the file it does not read.
+    Counts what is read of the file, and ends when stopped."""
 
     def __init__(
         self, fields: Mapping[str, str], file: BinaryIO, size: int, meter: Meter, stopped: threading.Event
@@ -23,8 +23,8 @@ class FormBody:
         head = "".join(f'{start}{name}"\r\n\r\n{value}\r\n' for name, value in fields.items())
         head += f'{start}file"; filename="file"\r\n\r\n'
         tail = f"\r\n--{boundary}--\r\n"
-        self._file = file
-        self._parts = (io.BytesIO(head.encode()), file, io.BytesIO(tail.encode()))
+        self._head, self._file, self._tail = io.BytesIO(head.encode()), file, io.BytesIO(tail.encode())
+        self._size = size
         self._length = len(head.encode()) + size + len(tail)
         self._meter = meter
         self._stopped = stopped
@@ -37,18 +37,22 @@ class FormBody:
     def rewind(self) -> None:
         """Begin again, and take back what was counted."""
         self._count(-self._counted)
-        for part in self._parts:
+        for part in (self._head, self._file, self._tail):
             part.seek(0)
 
     def read(self, size: int) -> bytes:
+        """Raises Changed where the file is shorter than it was, and Stopped."""
         if self._stopped.is_set():
             raise Stopped
-        for part in self._parts:
-            if data := part.read(size):
-                if part is self._file:
-                    self._count(len(data))
-                return data
-        return b""
+        if data := self._head.read(size):
+            return data
+        if left := self._size - self._counted:
+            data = self._file.read(min(size, left))
+            if not data:
+                raise Changed
+            self._count(len(data))
+            return data
+        return self._tail.read(size)
 
     def _count(self, count: int) -> None:
         self._counted += count

@@ -58,14 +58,7 @@ class Multipart:
     def _send(self, number: int) -> dict[str, Any]:
         data = read_part(self.file, (number - 1) * self._size, self._size)
         checksum = digest.checksum(data)
-        answer = self._bucket.client.upload_part(
-            **self._name,
-            PartNumber=number,
-            Body=self._bucket.body(data),
-            ChecksumAlgorithm="SHA256",
-            ChecksumSHA256=checksum,
-        )
-        self._bucket.sent(data)
+        answer = self._bucket.send(self._bucket.client.upload_part, data, checksum, **self._name, PartNumber=number)
         return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumSHA256": checksum}
 
     def _end(self) -> Event:

@@ -18,7 +18,8 @@ def with_results(
     """The `events` of an upload, and between and behind them the outcome of each image, uploaded or there already.
 
     The wait ends `timeout` seconds after the last event. It outlasts throttling and a way to AWS that is cut for a
-    while, of which `say` hears as of Patience. Raises AwsError for what does not pass.
+    while, of which `say` hears as of Patience. Raises AwsError for what does not pass, but not before the last event:
+    no upload is broken off for its results.
     """
     waiter, patience, rhythm = Waiter(pipeline), Patience(say), Rhythm()
     pause = 0.0
@@ -35,14 +36,20 @@ def with_results(
         return outcomes
 
     due = time.monotonic()
+    refused: AwsError | None = None
     with closing(events):
         for event in events:
             yield event
             if isinstance(event, Uploaded | Unchanged):
                 waiter.add(Awaited(event.key, event.version))
-                if time.monotonic() >= due:
-                    yield from look()
+                if refused is None and time.monotonic() >= due:
+                    try:
+                        yield from look()
+                    except AwsError as error:
+                        refused = error
                     due = time.monotonic() + pause
+    if refused:
+        raise refused
     until = time.monotonic() + timeout
     while not waiter.is_idle:
         yield from look()

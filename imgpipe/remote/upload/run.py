@@ -4,7 +4,7 @@ Files end in any order. One that fails is told and the rest goes on; what would 
 no network) is raised once, and so is AWS failing many times without a success between.
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -37,11 +37,14 @@ class Options:
     concurrency: int = CONCURRENCY
 
 
-def upload(pipeline: Pipeline, choice: Choice, options: Options, meter: Meter) -> Generator[Event]:
+def upload(
+    pipeline: Pipeline, choice: Choice, options: Options, meter: Meter, late: Callable[[Event], None]
+) -> Generator[Event]:
     """Bring every chosen file into the source bucket.
 
-    `meter` counts the bytes while it goes. What is under way when the iterator is closed is broken off. Raises AwsError
-    for what would stop every file, and UsageError where the API wants a token.
+    `meter` counts the bytes while it goes. Where the iterator is closed or raises, what is under way is broken off, and
+    `late` hears of each file that had ended or still does: no file lies in the bucket untold. Raises AwsError for what
+    would stop every file, and UsageError where the API wants a token.
     """
     crew: Crew = Crew(options.concurrency)
     way: Direct | Api
@@ -51,12 +54,14 @@ def upload(pipeline: Pipeline, choice: Choice, options: Options, meter: Meter) -
         kms = bool(pipeline.stack.parameters.get("KmsKeyArn"))
         bucket = Bucket(pipeline.session.client("s3"), pipeline.source_bucket, kms, meter, crew.stopped)
         way = Direct(bucket, force=options.force, dry_run=options.dry_run, versions=options.versions)
-    yield from choice.unread
     try:
+        yield from choice.unread
         yield from _unless_hopeless(crew.work(way.tasks(choice.files)))
     finally:
         crew.close()
         way.close()
+        for event in crew.rest():
+            late(event)
 
 
 def _unless_hopeless(events: Iterator[Event]) -> Iterator[Event]:

@@ -7,7 +7,7 @@ that goes with it, and a file that is no longer what it was when it was looked a
 import io
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -24,6 +24,10 @@ from imgpipe.remote.upload.events import Failed
 _AT_ONCE: Final = 1024**2
 """Bytes that are sent without a look back. What is larger counts as it goes, and asks S3 first (Expect: 100-continue),
 which takes one more way there and back."""
+TRIES: Final = 3
+"""Of what arrives damaged."""
+DAMAGED: Final = frozenset({"BadDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch"})
+"""S3's words for it ("Error responses"), which botocore does not try again."""
 _OF_ONE_FILE: Final = frozenset({"throttled", "unavailable"})
 """Codes of an AwsError after which the next file may well succeed."""
 
@@ -82,13 +86,23 @@ class Bucket:
     meter: Meter
     stopped: threading.Event
 
-    def body(self, data: bytes) -> bytes | Sending:
-        return data if len(data) <= _AT_ONCE else Sending(data, self.meter, self.stopped)
-
-    def sent(self, data: bytes) -> None:
-        """`data` is stored: count what the body did not."""
-        if len(data) <= _AT_ONCE:
+    def send(self, call: Callable[..., dict[str, Any]], data: bytes, sha256: str, **named: object) -> dict[str, Any]:
+        """The answer to `call` with `data`, which goes again where it does not arrive as it is. Raises what botocore
+        raises."""
+        body = data if len(data) <= _AT_ONCE else Sending(data, self.meter, self.stopped)
+        for tries_left in reversed(range(TRIES)):
+            try:
+                answer = call(**named, Body=body, ChecksumAlgorithm="SHA256", ChecksumSHA256=sha256)
+            except ClientError as error:
+                if error.response["Error"]["Code"] not in DAMAGED or not tries_left:
+                    raise
+                if isinstance(body, Sending):
+                    body.seek(0)
+            else:
+                break
+        if not isinstance(body, Sending):
             self.meter.add(len(data))
+        return answer
 
     def holds(self, key: str, etag: str, content: digest.Digest) -> bool:
         """Whether the object at `key`, listed with `etag`, is `content`. Only under KMS that takes a call."""
