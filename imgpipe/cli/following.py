@@ -21,12 +21,12 @@ def put(console: Console, text: Text) -> None:
     console.file.flush()
 
 
-def teller(console: Console) -> Callable[[AwsError | None], None]:
-    """What Patience tells, on `console`: once when it begins, and once when it is over."""
+def teller(console: Console, *, local: bool) -> Callable[[AwsError | None], None]:
+    """What Patience tells, on `console`: once when it begins, and once when it is over; `local` is the emulator."""
 
     def say(error: AwsError | None) -> None:
         if error is None:
-            console.print("AWS answers again; nothing was missed.", style="dim")
+            console.print(f"{'The emulator' if local else 'AWS'} answers again.", style="dim")
             return
         told = error.code in SIGNED_OUT
         then = f"{error.remedy} It goes on then." if told else _THEN.get(error.code, "Trying again until it answers.")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 import typer
 
 from imgpipe.cli.aws_options import STACK, EndpointUrl, Local, Profile, Region, StackName, session
-from imgpipe.cli.when import since as moment_of
+from imgpipe.cli.when import Past
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -21,17 +21,17 @@ _STYLES: Final = {"ERROR": "red", "CRITICAL": "red", "WARNING": "yellow", "WARN"
 def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Stay, and show what comes, until Ctrl-C.")] = False,
     since: Annotated[
-        float | None,
+        Past | None,
         typer.Option(
             metavar="TIME",
-            parser=moment_of,
+            parser=Past,
             show_default=False,
             help="Begin so long ago, as 10m, 2h or 1d, or at a time as 2026-11-22T10:00Z; else 10m ago.",
         ),
     ] = None,
     function: Annotated[
         Literal["processor", "api", "both"],
-        typer.Option(help="The function that makes renditions, the API's, or both."),
+        typer.Option(metavar="processor|api|both", help="The function that makes renditions, the API's, or both."),
     ] = "both",
     filter: Annotated[  # noqa: A002 - the option's name
         str | None,
@@ -51,7 +51,7 @@ def logs(
     """Read what the stack's functions logged.
 
     What became of images is easier to read in: imgpipe tail. Lines that hold nothing but metrics are left out unless
-    --json is given.
+    --json is given. A line that CloudWatch takes in more than ten seconds late is not followed.
 
     Example:
 
@@ -69,12 +69,14 @@ def logs(
     here = connect()
     pipeline = open_pipeline(here, stack)
     functions = tuple(log.GROUPS) if function == "both" else (function,)
-    reader = log.Logs(here, pipeline.stack, functions, here.now() - LOOK_BACK if since is None else since, filter)
+    begin = since.moment(here.now()) if since else here.now() - LOOK_BACK
+    reader = log.Logs(here, pipeline.stack, functions, begin, filter)
     talk, paper = console.talk(), console.results()
     count = 0
+    ended = "failed"
     try:
         if follow:
-            found = log.follow(reader, connect, teller(talk), renewing=here.is_renewable)
+            found = log.follow(reader, connect, teller(talk, local=local), renewing=here.is_renewable)
             talk.print(f"Following the logs of the stack {stack} in {here.region} until Ctrl-C.", style="dim")
         else:
             found = log.so_far(reader)
@@ -85,14 +87,14 @@ def logs(
             elif words := line(told, paper.width, name=function == "both"):
                 count += 1
                 put(paper, words)
+        ended = "ended"
     except KeyboardInterrupt:
-        code = 130
-    else:
-        code = 0
-    if json:
-        lines.print_line({"type": "summary", "lines": count})
-    talk.print(f"{'Interrupted: ' if code else ''}{counted(count, 'line')}.")
-    return code
+        ended = "interrupted"
+    finally:
+        if json:
+            lines.print_line({"type": "summary", "status": ended, "lines": count})
+    talk.print(f"{'Interrupted: ' if ended == 'interrupted' else ''}{counted(count, 'line')}.")
+    return 130 if ended == "interrupted" else 0
 
 
 def document(line: "Line") -> dict[str, Any]:

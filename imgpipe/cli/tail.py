@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 import typer
 
 from imgpipe.cli.aws_options import STACK, EndpointUrl, Local, Profile, Region, StackName, session
-from imgpipe.cli.when import since as moment_of
+from imgpipe.cli.when import Past
 
 if TYPE_CHECKING:
     from imgpipe.worker.ports import Record
@@ -16,10 +16,10 @@ HOUR: Final = 3600
 
 def tail(
     since: Annotated[
-        float | None,
+        Past | None,
         typer.Option(
             metavar="TIME",
-            parser=moment_of,
+            parser=Past,
             show_default=False,
             help="Begin with what was settled since: 10m, 2h, 1d ago, or a time as 2026-11-22T10:00Z; else now, or 1h "
             "ago with --no-follow.",
@@ -28,7 +28,7 @@ def tail(
     no_follow: Annotated[bool, typer.Option("--no-follow", help="Stop after what is there; do not wait.")] = False,
     status: Annotated[
         Literal["done", "failed", "deleted"] | None,
-        typer.Option(show_default=False, help="Only images of which this became."),
+        typer.Option(metavar="done|failed|deleted", show_default=False, help="Only images of which this became."),
     ] = None,
     prefix: Annotated[
         str | None, typer.Option(metavar="TEXT", show_default=False, help="Only images whose key begins so.")
@@ -63,25 +63,28 @@ def tail(
         return open_pipeline(session(profile, region, endpoint_url, local), stack)
 
     pipeline = connect()
-    now = pipeline.session.now
-    if since is None:
-        since = now() - HOUR if no_follow else now()
-    feed = Feed(pipeline.catalog, since=since, prefix=prefix, status=status, clock=now)
+    clock = pipeline.session.now
+    now = clock()
+    begin = since.moment(now) if since else now - HOUR if no_follow else now
+    feed = Feed(pipeline.catalog, since=begin, prefix=prefix, status=status, clock=clock)
     talk = console.talk()
     screen = _Screen(json=json)
+    ended = "failed"
     try:
         if no_follow:
             looks = to_the_end(feed)
         else:
-            looks = follow(feed, connect, teller(talk), renewing=pipeline.session.is_renewable)
+            looks = follow(feed, connect, teller(talk, local=local), renewing=pipeline.session.is_renewable)
             talk.print(f"Following the stack {stack} in {pipeline.session.region} until Ctrl-C.", style="dim")
         for records in looks:
             screen.show(records)
+        ended = "ended"
     except KeyboardInterrupt:
-        talk.print(f"Interrupted: {screen.end()}.")
-        return 130
-    talk.print(f"{screen.end()}.")
-    return 0
+        ended = "interrupted"
+    finally:
+        screen.end(ended)
+    talk.print(f"{'Interrupted: ' if ended == 'interrupted' else ''}{screen.told}.")
+    return 130 if ended == "interrupted" else 0
 
 
 class _Screen:
@@ -120,12 +123,17 @@ class _Screen:
             self._paper.print(day, style="bold dim")
         self._day = day
 
-    def end(self) -> str:
-        """What came, in words; with --json also as the last line."""
+    def end(self, status: str) -> None:
+        """Tell a program what came, and how it ended."""
         from imgpipe.cli import lines
-        from imgpipe.cli.console import counted
 
         if self._json:
-            lines.print_line({"type": "summary", **self._counts})
+            lines.print_line({"type": "summary", "status": status, **self._counts})
+
+    @property
+    def told(self) -> str:
+        """What came, in words."""
+        from imgpipe.cli.console import counted
+
         counts = ", ".join(f"{count:,} {status}" for status, count in self._counts.items() if count)
         return f"{counted(sum(self._counts.values()), 'result')}{': ' if counts else ''}{counts}"

@@ -21,8 +21,8 @@ LATEST: Final = 10.0
 """Seconds by which CloudWatch may lag."""
 SECONDS: Final = 2.0
 """Between two looks."""
-_KEPT: Final = 20_000
-"""Ids, before those that cannot come again are forgotten."""
+_OLD: Final = 1_000
+"""Milliseconds that a reading comes on before the ids that cannot come again are forgotten."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class Logs:
         self._pattern = {"filterPattern": pattern} if pattern else {}
         self._start = int(since * 1000)
         self._told: dict[str, int] = {}
+        self._forgotten = self._start
 
     def poll(self) -> Iterator[Line]:
         """What is new, oldest first. May raise botocore's errors, after which nothing is lost: poll again."""
@@ -56,11 +57,8 @@ class Logs:
                 self._told[line.id] = line.time
                 yield line
             # What comes before it has come.
-            self._start = max(self._start, min(line.time, newest))
-            if len(self._told) > _KEPT:
-                self._forget()
-        self._start = max(self._start, newest)
-        self._forget()
+            self._advance(min(line.time, newest))
+        self._advance(newest)
 
     def _read(self, function: str) -> Iterator[Line]:
         pages = self.session.client("logs").get_paginator("filter_log_events")
@@ -69,8 +67,11 @@ class Logs:
             for event in sorted(page["events"], key=lambda event: event["timestamp"]):
                 yield _line(function, event)
 
-    def _forget(self) -> None:
-        self._told = {name: moment for name, moment in self._told.items() if moment >= self._start}
+    def _advance(self, start: int) -> None:
+        self._start = max(self._start, start)
+        if self._start >= self._forgotten + _OLD:
+            self._told = {name: moment for name, moment in self._told.items() if moment >= self._start}
+            self._forgotten = self._start
 
 
 def so_far(logs: Logs) -> Iterator[Line]:

@@ -69,7 +69,13 @@ def test_a_program_gets_every_line_as_it_was_logged(running: Running, capsys: py
     *told, summary = map(json.loads, capsys.readouterr().out.splitlines())
     assert [each["line"] for each in told] == [INFO, METRICS, "plain"]
     assert {each["function"] for each in told} == {"processor"}
-    assert summary == {"type": "summary", "lines": 3}
+    assert summary == {"type": "summary", "status": "ended", "lines": 3}
+
+
+def test_a_program_is_told_that_aws_refused(running: Running, capsys: pytest.CaptureFixture[str]) -> None:
+    running.client("logs").delete_log_group(logGroupName=running.outputs[GROUPS["api"]])
+    assert run(["logs", "--json"]) != 0
+    assert json.loads(capsys.readouterr().out) == {"type": "summary", "status": "failed", "lines": 0}
 
 
 def test_following_shows_what_comes_until_ctrl_c(running: Running, tmp_path: Path) -> None:

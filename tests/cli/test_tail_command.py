@@ -25,7 +25,10 @@ from imgpipe.cli.record_lines import line, shortened
 from imgpipe.worker.ports import Failure, Milliseconds, Record, Rendition, rfc3339
 
 IMAGES = int(os.environ.get("IMGPIPE_TAILED_IMAGES", "60"))
-"""How many the tails are tried with; more by hand."""
+"""How many the tails are tried with. As many as a busy minute brings, by hand, in minutes:
+
+IMGPIPE_TAILED_IMAGES=2000 pytest tests/cli/test_tail_command.py -k several_workers
+"""
 WORKERS = 4
 
 
@@ -75,7 +78,7 @@ def test_two_tails_tell_every_image_of_several_workers_exactly_once(running: Run
     for records, (out, err) in zip(told, ends, strict=True):
         assert Counter(record["key"] for record in records) == Counter(f"{number}.png" for number in range(IMAGES))
         assert Counter(record["status"] for record in records) == {"done": IMAGES - failed, "failed": failed}
-        summary = {"type": "summary", "done": IMAGES - failed, "failed": failed, "deleted": 0}
+        summary = {"type": "summary", "status": "interrupted", "done": IMAGES - failed, "failed": failed, "deleted": 0}
         assert [json.loads(text) for text in out.splitlines()] == [summary]
         assert f"Interrupted: {IMAGES:,} results: {IMAGES - failed:,} done, {failed:,} failed." in err
 
@@ -108,18 +111,27 @@ def test_without_follow_it_ends_after_what_is_there(running: Running, capsys: py
     assert run(["tail", "--no-follow", "--since", "2h", "--json"]) == 0
     *records, summary = map(json.loads, capsys.readouterr().out.splitlines())
     assert [record["key"] for record in records] == ["old.jpg", "b/new.jpg", "a/new.jpg"]
-    assert summary == {"type": "summary", "done": 2, "failed": 1, "deleted": 0}
+    assert summary == {"type": "summary", "status": "ended", "done": 2, "failed": 1, "deleted": 0}
     assert run(["tail", "--no-follow", "--status", "failed", "--prefix", "a/"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 1
     assert run(["tail", "--no-follow", "--prefix", "c/"]) == 0
     assert capsys.readouterr() == ("", "0 results.\n")
 
 
+def test_a_program_is_told_that_aws_refused(running: Running, capsys: pytest.CaptureFixture[str]) -> None:
+    table = {"TableName": running.pipeline.table}
+    running.client("dynamodb").update_table(**table, DeletionProtectionEnabled=False)
+    running.client("dynamodb").delete_table(**table)
+    assert run(["tail", "--json"]) != 0
+    summary = {"type": "summary", "status": "failed", "done": 0, "failed": 0, "deleted": 0}
+    assert json.loads(capsys.readouterr().out) == summary
+
+
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [
         (["--since", "soon"], 2, "'soon' is neither a span"),
-        (["--status", "lost"], 2, "'lost' is not one of"),
+        (["--status", "lost"], 2, "'--status': 'lost' is not one of"),
         (["--stack", "other"], 2, "There is no stack other"),
     ],
 )

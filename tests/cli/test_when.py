@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import typer
 
-from imgpipe.cli.when import since
+from imgpipe.cli.when import Past, since
 
 
 @pytest.mark.parametrize(
@@ -15,6 +15,14 @@ from imgpipe.cli.when import since
 def test_a_span_reaches_that_far_back_from_now(text: str, seconds: int) -> None:
     before = time.time()
     assert before - seconds <= since(text) <= time.time() - seconds
+
+
+def test_spans_and_times_are_held_against_a_clock_that_is_known_later() -> None:
+    slow = datetime(2026, 1, 2, tzinfo=UTC).timestamp()
+    assert Past("10m").moment(slow) == slow - 600
+    assert Past("2026-01-02").moment(slow) == slow
+    with pytest.raises(typer.BadParameter, match="still to come"):
+        Past("2026-01-02T00:01").moment(slow)
 
 
 def test_a_span_longer_than_time_itself_reaches_back_to_its_beginning() -> None:

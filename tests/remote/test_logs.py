@@ -9,7 +9,6 @@ from moto_cases import answer
 from running_stack import Running
 
 from imgpipe.errors import AwsError
-from imgpipe.remote import logs
 from imgpipe.remote.logs import GROUPS, Logs, follow, so_far
 
 FUNCTIONS = tuple(GROUPS)
@@ -72,17 +71,23 @@ def test_a_line_that_comes_late_is_told_and_none_twice(running: Running, journal
     assert texts(log.poll()) == []
 
 
-def test_what_is_remembered_is_bounded(running: Running, journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logs, "_KEPT", 10)
-    journal.write("processor", [(-50_000 + 100 * number, str(number)) for number in range(300)])
+def test_what_is_remembered_is_bounded_and_seldom_gone_through(
+    running: Running, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    past = [(-50_000 + 100 * number, f"past {number}") for number in range(300)]
+    new = [(-5_000 + number, f"new {number}") for number in range(300)]
+    journal.write("processor", [*past, *new])
     log = reader(running)
-    most = 0
+    remembered = {id(log._told): log._told}
+    sizes = []
     told = []
     for line in log.poll():
         told.append(line.text)
-        most = max(most, len(log._told))
-    assert told == [str(number) for number in range(300)]
-    assert most <= 11
+        remembered[id(log._told)] = log._told
+        sizes.append(len(log._told))
+    assert told == [text for _, text in (*past, *new)]
+    assert max(sizes[:300]) <= 12
+    assert len(remembered) <= 42
     assert texts(log.poll()) == []
 
 
