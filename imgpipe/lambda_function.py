@@ -44,6 +44,8 @@ _PROMPT: Final[Mapping[str, Any]] = {
 
 if "AWS_LAMBDA_LOG_LEVEL" not in os.environ:
     logging.getLogger("imgpipe").setLevel(logging.INFO)
+# At each start it tells where it found credentials.
+logging.getLogger("botocore").setLevel(logging.WARNING)
 _session = botocore.session.get_session()
 
 

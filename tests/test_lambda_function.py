@@ -224,6 +224,12 @@ def test_a_put_that_is_not_to_be_seen_is_believed_gone_from_the_third_receive(
         assert ("never.jpg" in line["message"], line["receives"]) == (True, receives)
 
 
+def test_the_sdk_is_heard_from_its_warnings_on(stack: Stack, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        assert not logging.getLogger("botocore.credentials").isEnabledFor(logging.INFO)
+        assert logging.getLogger("botocore.credentials").isEnabledFor(logging.WARNING)
+
+
 def test_a_folder_made_in_the_console_is_ignored(stack: Stack) -> None:
     stack.put(b"", "holiday/")
     assert stack.process(stack.event()) == []

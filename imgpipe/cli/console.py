@@ -78,7 +78,8 @@ def _words(error: Exception) -> tuple[str, str, int]:
         case TyperException():
             context = getattr(error, "ctx", None)
             command = context.command_path if context else "imgpipe"
-            message = error.format_message()
+            # What pydantic puts before a sentence of ours.
+            message = error.format_message().replace(": Value error, ", ": ", 1)
             return (
                 message if message.endswith((".", "?")) else f"{message}.",
                 f"See what it takes: {command} --help",
