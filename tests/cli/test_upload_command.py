@@ -5,20 +5,24 @@ import json
 import signal
 import subprocess
 import threading
+import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from moto_cases import answer
 from rich.console import Console
 from rich.progress import Task, TaskID
-from run_cli import PROGRAM, environment, photo, started
+from run_cli import PROGRAM, environment, imgpipe, photo, started
 from running_stack import Running
 
 from imgpipe.cli import run
 from imgpipe.cli.upload_progress import Progress
+from imgpipe.remote.session import Session
 from imgpipe.remote.upload.transfer import Meter
+from imgpipe.worker.ports import Failure, Record, rfc3339
 
 
 @pytest.fixture
@@ -54,6 +58,19 @@ def working(running: Running) -> Iterator[Running]:
     worker.join()
 
 
+def on_calls(monkeypatch: pytest.MonkeyPatch, service: str, event: str, handler: Callable[..., Any]) -> None:
+    """Have `handler` called at that event of every client that is made from now on."""
+    make = Session._make
+
+    def made(self: Session, name: str, **settings: object) -> Any:
+        client = make(self, name, **settings)
+        if name == service:
+            client.meta.events.register(event, handler)
+        return client
+
+    monkeypatch.setattr(Session, "_make", made)
+
+
 def documents(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
@@ -87,6 +104,7 @@ def test_a_program_gets_a_document_for_each_file_and_a_summary(
     assert by_path["in/gone.jpg"]["code"] == "unreadable"
     counts = {name: summary[name] for name in ("type", "uploaded", "unchanged", "failed", "skipped")}
     assert counts == {"type": "summary", "uploaded": 2, "unchanged": 0, "failed": 1, "skipped": 1}
+    assert (summary["status"], summary["error"]) == ("ended", None)
 
 
 def test_a_dry_run_lists_what_is_new_and_changed(
@@ -104,7 +122,11 @@ def test_a_dry_run_lists_what_is_new_and_changed(
 def test_quiet_is_quiet_but_for_failures(running: Running, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["upload", "in", "-q"]) == 0
     shown = capsys.readouterr()
-    assert (shown.out.strip(), shown.err) == ("", "")
+    assert (shown.out, shown.err) == ("", "")
+    assert run(["upload", "in/dog.jpg", "in/notes.txt", "-q"]) == 0
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "in/notes.txt" in shown.err
     (folder / "in/gone.jpg").symlink_to("unplugged.jpg")
     assert run(["upload", "in", "-q"]) == 1
     assert "in/gone.jpg" in capsys.readouterr().out
@@ -160,6 +182,60 @@ def test_stdin_is_an_image_with_a_name(running: Running, folder: Path) -> None:
     assert body.read() == data
 
 
+def test_nothing_on_stdin_is_told_so(running: Running, folder: Path) -> None:
+    ended = imgpipe("upload", "-", "--name", "page.jpg", cwd=folder)
+    assert ended.returncode == 2
+    assert "Nothing came on stdin." in ended.stderr
+
+
+def test_a_token_of_the_environment_is_no_mistake_where_no_api_is_asked(
+    running: Running, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IMGPIPE_TOKEN", "abc")
+    assert run(["upload", "in/dog.jpg"]) == 0
+
+
+def test_results_that_may_not_be_read_break_off_no_upload(
+    running: Running, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusal = b'{"__type":"x#AccessDeniedException","message":"not authorized to perform: dynamodb:Query"}'
+    on_calls(monkeypatch, "dynamodb", "before-send.dynamodb.Query", lambda request, **_: answer(request, 400, refusal))
+    for number in range(60):
+        photo(folder / f"in/{number:02}.jpg", (8, 8))
+    assert run(["upload", "in", "--wait", "--json"]) == 3
+    summary = documents(capsys)[-1]
+    assert (summary["uploaded"], summary["error"]["code"]) == (62, "denied")
+    assert running.client("s3").list_objects_v2(Bucket=running.pipeline.source_bucket)["KeyCount"] == 62
+
+
+def test_what_was_superseded_is_named_with_what_took_its_place(
+    running: Running, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    versions: list[str] = []
+
+    def late(**_: Any) -> None:
+        versions.append(running.put("dog.jpg", (folder / "in/a/cat.jpg").read_bytes()))
+        running.work()
+
+    on_calls(monkeypatch, "s3", "after-call.s3.PutObject", late)
+    assert run(["upload", "in/dog.jpg", "--wait", "--timeout", "20s"]) == 0
+    shown = capsys.readouterr().out
+    words = f"superseded dog.jpg  Something else was put there since: its version {versions[0]} is done."
+    assert words in shown.splitlines()
+
+
+def test_a_failure_of_a_newer_worker_is_told_all_the_same(
+    running: Running, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["upload", "in/dog.jpg"]) == 0
+    head = running.client("s3").head_object(Bucket=running.pipeline.source_bucket, Key="dog.jpg")
+    record = Record(key="dog.jpg", status="failed", version=head["VersionId"], error=Failure("new", "It is new."),
+                    updated=rfc3339(time.time()))  # fmt: skip
+    running.pipeline.catalog.put(record, None)
+    assert run(["upload", "in/dog.jpg", "--wait"]) == 1
+    assert "Update imgpipe, which does not know this error yet." in capsys.readouterr().out
+
+
 def test_ctrl_c_breaks_off_what_is_under_way(running: Running, folder: Path) -> None:
     with (folder / "large.bin").open("wb") as file:
         file.truncate(10**9)
@@ -170,7 +246,9 @@ def test_ctrl_c_breaks_off_what_is_under_way(running: Running, folder: Path) -> 
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (130, "Interrupted: 0 files uploaded. The same command goes on from there.\n")
-    assert json.loads(out)["uploaded"] == 0
+    assert {name: json.loads(out)[name] for name in ("status", "uploaded", "error")} == {
+        "status": "interrupted", "uploaded": 0, "error": None,
+    }  # fmt: skip
     assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
 
 
@@ -201,6 +279,8 @@ def test_ctrl_c_while_waiting_leaves_what_is_uploaded(running: Running, folder: 
         (["in", "--quiet", "--json"], "--quiet and --json exclude one another"),
         (["in", "--concurrency", "33"], "'33' is not a whole number from 1 to 32"),
         (["in", "--timeout", "soon"], "'soon' is no span of time"),
+        (["in", "--timeout", "5s"], "--timeout is of --wait"),
+        (["in", "--token", "abc"], "--token is of --via api"),
     ],
 )
 def test_what_cannot_be_carried_out_is_refused_before_aws_is_asked(
@@ -221,7 +301,9 @@ def test_a_refusal_on_the_way_ends_with_3_and_tells_what_was_done(
     running.client("s3").delete_bucket(Bucket=running.pipeline.source_bucket)
     assert run(["upload", "in", "--json"]) == 3
     shown = capsys.readouterr()
-    assert json.loads(shown.out.splitlines()[-1])["type"] == "summary"
+    summary = json.loads(shown.out.splitlines()[-1])
+    assert (summary["type"], summary["status"]) == ("summary", "failed")
+    assert (summary["error"]["code"], summary["error"]["remedy"]) == ("no_bucket", "Deploy the stack again.")
     assert "source bucket is not there" in shown.err
 
 
