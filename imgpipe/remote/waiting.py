@@ -15,6 +15,7 @@ from msgspec import UNSET
 
 from imgpipe.adapters.dynamodb import BATCH
 from imgpipe.errors import AwsError, ImgpipeError
+from imgpipe.remote.emulated import EmulatedSession
 from imgpipe.remote.feed import Feed, Rhythm
 from imgpipe.remote.parallel import unordered
 from imgpipe.remote.patience import Patience
@@ -29,6 +30,8 @@ _AGAIN: Final = (2.0, 4.0, 8.0, 16.0, 30.0)
 """Seconds until a record is read again by itself; the last for ever."""
 _AT_ONCE: Final = 10 * BATCH
 """Records that one poll reads by themselves."""
+_GONE: Final = 10.0
+"""Seconds after which an emulator that does not answer counts as ended, and its stack with it."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ class Waiter:
         self._added: SimpleQueue[Awaited] = SimpleQueue()
         self._pending: dict[str, list[_Pending]] = {}
         self._outcomes: list[Outcome] = []
+        self._silent_since: float | None = None
 
     def add(self, awaited: Awaited) -> None:
         """Wait for one thing more, also for one that is there already."""
@@ -88,8 +92,12 @@ class Waiter:
     def poll(self) -> list[Outcome]:
         """What ended since the last look. Raises AwsError, after which nothing is lost: poll again."""
         self._take_added()
-        with aws_errors():
-            self._look_for_others([*self._read_feed(), *self._read_due()])
+        try:
+            with aws_errors():
+                self._look_for_others([*self._read_feed(), *self._read_due()])
+        except AwsError as error:
+            raise self._judged(error) from error
+        self._silent_since = None
         outcomes, self._outcomes = self._outcomes, []
         return outcomes
 
@@ -110,6 +118,20 @@ class Waiter:
             record = entry.record if entry else None
             outcomes.append(Outcome(pending.awaited, record, "timeout", f"{_state(record, now)}; {place}"))
         return outcomes
+
+    def _judged(self, error: AwsError) -> AwsError:
+        """`error`, or that nothing is to come any more."""
+        if error.code != "unreachable" or not isinstance(self._pipeline.session, EmulatedSession):
+            return error
+        if self._silent_since is None:
+            self._silent_since = self._clock()
+        if self._clock() - self._silent_since < _GONE:
+            return error
+        return AwsError(
+            "gone",
+            f"The emulator ended: {error.message}",
+            "What it held went with it. Start it anew with: imgpipe emulate",
+        )
 
     def _take_added(self) -> None:
         while True:

@@ -274,6 +274,7 @@ def test_credentials_that_ran_out_are_read_again_and_time_with_them(
     newer = open_pipeline(Session(), "imgpipe")
     newer.catalog.put(settled("a.jpg", NOW), None)
     told = Told()
+    answers: Iterator[AwsError | Pipeline]
     answers = iter([AwsError("expired", "", ""), AwsError("unreachable", "", ""), newer])
 
     def connect() -> Pipeline:

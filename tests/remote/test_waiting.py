@@ -9,7 +9,10 @@ from msgspec.structs import replace
 from PIL import Image
 from running_stack import Running
 
+from imgpipe.errors import AwsError
 from imgpipe.remote import waiting
+from imgpipe.remote.emulated import EmulatedSession
+from imgpipe.remote.pipeline import Pipeline
 from imgpipe.remote.waiting import Awaited, Outcome, Waiter, wait
 from imgpipe.worker.ports import Claim, Record, rfc3339
 
@@ -231,6 +234,22 @@ def test_throttling_is_waited_out_and_loses_nothing(
         (key, "settled") for key, _ in versions
     ]
     assert told == ["throttled", None]
+
+
+def test_an_emulator_that_ended_is_not_waited_for(
+    running: Running, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    waiter = Waiter(Pipeline(EmulatedSession(9), running.pipeline.stack), clock)
+    waiter.add(Awaited("a.png", "1"))
+    codes = []
+    for _ in range(3):
+        with pytest.raises(AwsError) as raised:
+            waiter.poll()
+        codes.append(raised.value.code)
+        clock.now += 6
+    assert codes == ["unreachable", "unreachable", "gone"]
+    assert raised.value.exit_code == 3
 
 
 def test_a_timeout_tells_what_is_missing_and_why(running: Running) -> None:
