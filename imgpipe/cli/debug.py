@@ -27,8 +27,9 @@ def debug(
     """Make one image here as the pipeline would, and see where the two differ.
 
     The source and the deployed recipe are fetched, and the function's own handler runs in this process, with as much
-    memory as the function has. Nothing of the stack is written. With --debug an outage shows its traceback; an image
-    that crashes the library that reads it ends the command, with a trace of where it was.
+    memory as the function has. Nothing of the stack is written. Records are compared, not bytes: that does imgpipe
+    verify. With --debug an outage shows its traceback; an image that crashes the library that reads it ends the
+    command, with a trace of where it was.
 
     Example:
 

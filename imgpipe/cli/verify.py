@@ -10,9 +10,17 @@ from imgpipe.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from imgpipe.remote.patience import Patience
     from imgpipe.remote.pipeline import Pipeline
 
 SAMPLE = 20
+
+
+def images(text: str) -> int:
+    """The number that `--sample` names. Raises typer.BadParameter where it is none."""
+    if not text.isdecimal() or not int(text):
+        raise typer.BadParameter(f"{text!r} is not a whole number from 1 on.")
+    return int(text)
 
 
 def verify(
@@ -21,7 +29,7 @@ def verify(
     ] = None,
     sample: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, show_default=f"{SAMPLE}", help="So many images, picked at random."),
+        typer.Option(metavar="N", parser=images, show_default=f"{SAMPLE}", help="So many images, picked at random."),
     ] = None,
     prefix: Annotated[
         str | None,
@@ -38,7 +46,9 @@ def verify(
 
     Each is rendered here by the deployed recipe. The same builds of the libraries make the same bytes; where builds
     differ, it tells which, and how far apart the pictures are: in decibels (PSNR), on the whole and where it is worst.
-    It exits with 1 where a rendition differs by more than builds explain, is missing, or is known to no record.
+    It exits with 1 where a rendition differs by more than builds explain, is missing, or lies where the deployed recipe
+    could put one of that image and is known to no record. What the stack failed at for want of memory or time, which
+    this machine may have more of, is told as "limits" and is no difference.
 
     Example:
 
@@ -48,9 +58,11 @@ def verify(
         imgpipe verify --prefix holiday/ --sample 100 --json
     """
     from imgpipe.cli import console
+    from imgpipe.cli.ending import to_its_end
     from imgpipe.cli.verify_screen import Screen
     from imgpipe.local.verify import Verifier
     from imgpipe.remote.deployed import deployed_recipe
+    from imgpipe.remote.patience import Patience
     from imgpipe.remote.pipeline import open_pipeline
 
     if keys and (prefix is not None or sample is not None):
@@ -58,22 +70,25 @@ def verify(
         raise UsageError(f"{other} and the key {keys[0]} are two ways to name images.", "Use one of them.")
     pipeline = open_pipeline(session(profile, region, endpoint_url, local), stack)
     recipe = deployed_recipe(pipeline)
-    wanted = chosen(pipeline, recipe.hash, keys or [], prefix, sample)
     screen = Screen(console.talk(), json=json)
-    try:
+    wanted = chosen(pipeline, recipe.hash, keys or [], prefix, sample, Patience(screen.say))
+
+    def work() -> int:
         with Verifier(pipeline, recipe) as verifier, screen:
             for verdict in verifier.verify(wanted):
                 screen.show(verdict)
-    except KeyboardInterrupt:
-        return screen.end_interrupted()
-    except Exception:
-        screen.end_early("failed")
-        raise
-    return screen.end()
+        return screen.end()
+
+    return to_its_end(work, screen.end_early, screen.say_interrupted)
 
 
 def chosen(
-    pipeline: "Pipeline", recipe: str, keys: list[str], prefix: str | None, sample: int | None
+    pipeline: "Pipeline",
+    recipe: str,
+    keys: list[str],
+    prefix: str | None,
+    sample: int | None,
+    patience: "Patience",
 ) -> "Iterable[str]":
     """The keys that are meant. Raises NoImageError where nothing lies at one of `keys`."""
     from imgpipe.local import verify
@@ -81,11 +96,11 @@ def chosen(
     from imgpipe.remote.source_keys import no_image, source_key
 
     if keys:
-        there, missing = reprocess.named(pipeline, (source_key(pipeline, key) for key in keys))
+        there, missing = reprocess.named(pipeline, (source_key(pipeline, key) for key in keys), patience)
         if missing:
             raise no_image(pipeline, missing[0])
         return [source.key for source in there]
-    listed = reprocess.sources(pipeline, prefix or "")
+    listed = reprocess.sources(pipeline, prefix or "", patience)
     picked = verify.sample(listed, sample or SAMPLE) if prefix is None or sample else listed
-    found = reprocess.look(pipeline, picked, (), recipe)
+    found = reprocess.look(pipeline, picked, (), recipe, patience)
     return (it.key for it in found if it.state not in ("other", "archived"))

@@ -17,16 +17,17 @@ from rich.text import Text
 
 from imgpipe.cli import console
 from imgpipe.cli.console import counted, printable
-from imgpipe.cli.lines import print_line
+from imgpipe.cli.lines import describe, print_line
+from imgpipe.errors import AwsError
 from imgpipe.local.verify import Compared, Verdict, Word
 
-INTERRUPTED: Final = 130
 STYLES: Final[dict[Word, str]] = {
     "same": "green",
     "alike": "green",
     "different": "red",
     "stale": "yellow",
     "unmade": "yellow",
+    "limits": "yellow",
 }
 
 
@@ -86,17 +87,20 @@ class Screen:
                 console.lay_out(self._talk, table)
         return 1 if self._counts["different"] else 0
 
-    def end_interrupted(self) -> int:
-        """Say how far it came, and return the exit code."""
-        self.end_early("interrupted")
-        self._talk.print(f"Interrupted: {counted(self._counts.total(), 'image')} looked at.")
-        return INTERRUPTED
+    def say(self, error: AwsError | None) -> None:
+        """Tell of trouble that is waited for, and of its end."""
+        self._talk.print(printable(f"{error.message} Going on as soon as it passes.") if error else "Going on.")
 
-    def end_early(self, status: str) -> None:
+    def say_interrupted(self) -> None:
+        """Say how far it came."""
+        self._talk.print(f"Interrupted: {counted(self._counts.total(), 'image')} looked at.")
+
+    def end_early(self, status: str, error: Exception | None = None) -> None:
         """Tell a program; a person is told elsewhere."""
         if self._json:
             counts: dict[str, int] = {word: self._counts[word] for word in STYLES}
-            print_line({"type": "summary", "status": status, **counts, "builds": self._builds})
+            told = describe(error) if error else None
+            print_line({"type": "summary", "status": status, **counts, "builds": self._builds, "error": told})
 
 
 def _words(compared: Compared) -> str:

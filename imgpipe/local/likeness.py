@@ -14,6 +14,8 @@ from PIL import Image, ImageChops, ImageMath, ImageSequence
 
 from imgpipe.core.recipe import WRITTEN
 
+Image.MAX_IMAGE_PIXELS = None  # nothing is decoded but what has the size of the picture that was made here
+
 TILE: Final = 32
 """Pixels of a part's side."""
 FLOOR: Final = 22.0

@@ -1,7 +1,8 @@
 """Whether the stack made of its images what this machine makes of them by the deployed recipe.
 
 Promise 5 says how much may differ: the same builds make the same bytes, others the same sizes and a likeness. Images
-are rendered in worker processes as in a folder run, under names of their own: what is made does not depend on the key.
+are fetched a few ahead and rendered in worker processes as in a folder run, under names of their own: what is made does
+not depend on the key.
 """
 
 import heapq
@@ -9,9 +10,10 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from random import SystemRandom
+from threading import Lock
 from typing import Final, Literal, Self, TypeVar
 
 from msgspec import Struct
@@ -32,11 +34,15 @@ from imgpipe.worker.ports import Failure, Record, Rendition
 
 Item = TypeVar("Item")
 
-Word = Literal["same", "alike", "different", "stale", "unmade"]
+Word = Literal["same", "alike", "different", "stale", "unmade", "limits"]
 
 DEADLINE: Final = 300.0
 """Seconds that one image may take here."""
 TICK: Final = 0.5
+_LARGE: Final = 32_000_000
+"""Bytes of a source above which only one is fetched at a time: it is in memory meanwhile."""
+_LIMITS: Final = frozenset({"deadline", "decoder_crashed", "out_of_memory"})
+"""What an image fails of in one place and perhaps not in another."""
 _WORST_FIRST: Final[tuple[Word, ...]] = ("different", "alike")
 
 
@@ -54,8 +60,9 @@ class Compared(Struct, frozen=True):
 
 class Verdict(Struct, frozen=True):
     """One image. `same`: the same bytes, or failed alike. `alike`: other builds made other bytes of the same picture.
-    `different`: what builds do not explain. `stale`: the stack's is of another recipe or of what lay there before, and
-    `unmade` none at all; neither is compared. `builds` are those that differ: name -> (here, the stack's)."""
+    `different`: what builds do not explain. `stale`: the stack's is of another recipe or of what lay there before,
+    `unmade`: there is none; `limits`: one of the two had not the memory or the time for it. None of these is compared.
+    `builds` are those that differ: name -> (here, the stack's)."""
 
     key: str
     verdict: Word
@@ -70,11 +77,14 @@ class Verifier:
     def __init__(self, pipeline: Pipeline, recipe: Recipe) -> None:
         self._pipeline = pipeline
         self._recipe = recipe
+        self._large = Lock()
         self._resources = ExitStack()
 
     def __enter__(self) -> Self:
         with ExitStack() as resources:
-            folder = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="imgpipe-")))
+            folder = Path(
+                resources.enter_context(tempfile.TemporaryDirectory(prefix="imgpipe-", ignore_cleanup_errors=True))
+            )
             self._sources, self._made = folder / "sources", folder / "made"
             self._sources.mkdir()
             self._made.mkdir()
@@ -98,13 +108,12 @@ class Verifier:
     def verify(self, keys: Iterable[str]) -> Iterator[Verdict]:
         """The verdict of each, as it comes; at `keys` lies a source each. Raises AwsError, and ImgpipeError where this
         machine cannot render."""
-        waiting = enumerate(keys)
+        fetched = unordered(self._fetch, enumerate(keys))
         records: dict[str, Record] = {}
         with aws_errors():
             while True:
-                while self._pool.free and (numbered := next(waiting, None)):
-                    name, key = str(numbered[0]), numbered[1]
-                    record = self._fetch(key, self._sources / name)
+                while self._pool.free and (numbered := next(fetched, None)):
+                    name, record = numbered
                     if isinstance(record, Verdict):
                         yield record
                         continue
@@ -119,8 +128,13 @@ class Verifier:
                     for made in here.renditions:
                         (self._made / made.key).unlink()
 
-    def _fetch(self, key: str, path: Path) -> Record | Verdict:
-        """Lay the source at `path`, and return its record; or the verdict, where there is nothing to compare."""
+    def _fetch(self, numbered: tuple[int, str]) -> tuple[str, Record | Verdict]:
+        """Lay a source below its number, and return that with its record, or with the verdict where there is nothing
+        to compare."""
+        name, key = str(numbered[0]), numbered[1]
+        return name, self._laid(key, self._sources / name)
+
+    def _laid(self, key: str, path: Path) -> Record | Verdict:
         entry = self._pipeline.catalog.get(key)
         record = entry.record if entry else None
         if record is None or record.status not in ("done", "failed"):
@@ -130,20 +144,27 @@ class Verifier:
             return Verdict(key, "stale", f"It was made by the recipe {record.recipe}, not by the deployed one.")
         stat = self._pipeline.sources.stat(key)
         limit = int(self._recipe.limits.max_megabytes * 1e6)
-        blob = self._pipeline.sources.read(key, limit) if stat and stat.bytes <= limit else None
-        now = blob.stat if blob else stat
-        if now is None or now.version != record.version:
-            return Verdict(key, "stale", "The source has changed since it was made.")
-        path.write_bytes(blob.data if blob else b"")
+        if stat and stat.bytes <= limit:
+            with self._large if stat.bytes > _LARGE else nullcontext():
+                blob = self._pipeline.sources.read(key, limit)
+                stat = blob.stat if blob else None
+                path.write_bytes(blob.data if blob else b"")
+        elif stat:
+            path.touch()
+        if stat is None or stat.version != record.version:
+            path.unlink(missing_ok=True)
+            what = "has changed since it was made" if stat else "is gone"
+            return Verdict(key, "stale", f"The source {what}.")
         # What is too large is refused by its size alone.
-        os.truncate(path, now.bytes)
+        os.truncate(path, stat.bytes)
         return record
 
     def _verdict(self, record: Record, here: Record) -> Verdict:
         other = _differing(here.builds, record.builds)
         if (here.status, _code(here)) != (record.status, _code(record)):
             message = f"Here it is {_end(here)}; in the stack it is {_end(record)}."
-            return Verdict(record.key, "different", message, builds=other)
+            word: Word = "limits" if {_code(here), _code(record)} & _LIMITS else "different"
+            return Verdict(record.key, word, message, builds=other)
         compared = [*self._renditions(record, here, explained=bool(other)), *self._orphans(record)]
         words = {it.verdict for it in compared}
         worst: Word = next((word for word in _WORST_FIRST if word in words), "same")
@@ -179,7 +200,7 @@ def compare(there: Rendition, here: Rendition, data: bytes, stored: Stored | Non
         return Compared(there.preset, there.key, word, psnr, worst, message)
 
     if stored is None:
-        return verdict("different", "It is missing.")
+        return verdict("different", "It is missing; imgpipe reprocess KEY makes it again.")
     if stored.size != there.bytes:
         return verdict("different", f"It was overwritten: it has {stored.size:,} bytes, its record {there.bytes:,}.")
     if stored.data is None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import resource
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,19 @@ def test_a_program_gets_one_document_and_an_image_that_is_not_there_is_an_error(
     shown = capsys.readouterr()
     assert shown.out == ""
     assert "There is no image b.jpg." in shown.err
+
+
+def test_ctrl_c_ends_it_and_gives_the_process_its_memory_back(
+    running: Running, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store_bundle(running, running.recipe)
+    running.put("a.jpg", jpeg(), told=False)
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("imgpipe.worker.memory.Memory.render", interrupt)
+    assert run(["debug", "a.jpg"]) == 130
+    assert capsys.readouterr().out == ""
+    assert resource.getrlimit(resource.RLIMIT_DATA) == before

@@ -38,7 +38,7 @@ def test_what_is_the_same_passes_and_what_is_gone_does_not(
     assert {verdict["key"]: verdict["verdict"] for verdict in verdicts} == {"a/1.jpg": "same", "a/2.jpg": "different"}
     assert (summary["type"], summary["same"], summary["different"], summary["builds"]) == ("summary", 1, 1, {})
     assert run(["verify", "a/2.jpg"]) == 1
-    assert f"{gone}  It is missing." in capsys.readouterr().out
+    assert f"{gone}  It is missing; imgpipe reprocess KEY makes it again." in capsys.readouterr().out
 
 
 def test_two_ways_to_name_images_and_a_missing_one_are_refused(
@@ -50,3 +50,23 @@ def test_two_ways_to_name_images_and_a_missing_one_are_refused(
     assert "There is no image a.jpg." in capsys.readouterr().err
     assert run(["verify"]) == 0
     assert "There is no image to verify." in capsys.readouterr().err
+    assert run(["verify", "--sample", "0"]) == 2
+    assert "'0' is not a whole number from 1 on." in capsys.readouterr().err
+
+
+def test_interrupted_it_says_how_far_it_came(
+    running: Running, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store_bundle(running, running.recipe)
+    running.put("a.jpg", jpeg())
+    running.work()
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("imgpipe.local.pool.Pool.wait", interrupt)
+    assert run(["verify"]) == 130
+    assert "Interrupted: 0 images looked at." in capsys.readouterr().err
+    assert run(["verify", "--json"]) == 130
+    (summary,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert summary["status"] == "interrupted"

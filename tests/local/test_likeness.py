@@ -1,6 +1,8 @@
 """How far apart two pictures are follows what is seen of them."""
 
 import io
+import struct
+import zlib
 
 import pytest
 from PIL import Image
@@ -49,6 +51,25 @@ def test_levels_are_told_in_decibels() -> None:
 def test_colours_that_nobody_sees_do_not_count() -> None:
     clear = [Image.new("RGBA", (8, 8), (*colour, 0)) for colour in ((255, 0, 0), (0, 0, 255))]
     assert distance(*(encoded(image, "PNG") for image in clear)) == Distance(None, None)
+
+
+def header(width: int, height: int) -> bytes:
+    """A PNG of that size, as it says, with hardly any pixels."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    size = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    pixels = zlib.compress(bytes(100))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", size) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("size", [(30_000, 30_000), (10_000, 10_000)])
+def test_what_says_to_be_huge_is_told_by_its_size_without_a_word_on_stderr(
+    size: tuple[int, int], recwarn: pytest.WarningsRecorder
+) -> None:
+    assert distance(encoded(photo(), "PNG"), header(*size)) is None
+    assert list(recwarn) == []
 
 
 @pytest.mark.parametrize(

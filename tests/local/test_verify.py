@@ -11,7 +11,7 @@ from running_stack import Running
 
 from imgpipe.local.stored import Stored
 from imgpipe.local.verify import Verdict, Verifier, compare, sample
-from imgpipe.worker.ports import Record, Rendition
+from imgpipe.worker.ports import Failure, Record, Rendition
 
 
 def jpeg(colour: str = "red") -> bytes:
@@ -89,6 +89,31 @@ def test_every_kind_of_difference_is_told(running: Running) -> None:
     assert "overwritten" in told["tampered/a b.jpg"].renditions[0].message
     assert stray in {it.key for it in told["orphan/a b.jpg"].renditions}
     assert running.account.session.changing == []
+
+
+def test_what_failed_for_want_of_memory_or_time_is_no_difference(running: Running) -> None:
+    for key in ("memory.jpg", "other.jpg"):
+        running.put(key, jpeg())
+    running.work()
+    for key, code in (("memory.jpg", "out_of_memory"), ("other.jpg", "corrupt")):
+        with changed(running, key) as records:
+            records.append(replace(records[0], status="failed", renditions=(), error=Failure(code, "So it was.")))
+    told = verified(running, "memory.jpg", "other.jpg")
+    assert {key: verdict.verdict for key, verdict in told.items()} == {"memory.jpg": "limits", "other.jpg": "different"}
+    assert told["memory.jpg"].message == "Here it is done; in the stack it is failed (out_of_memory)."
+
+
+def test_a_source_that_goes_while_it_is_fetched_is_no_difference(running: Running) -> None:
+    running.put("a.jpg", jpeg())
+    running.work()
+    there = running.client("s3")
+
+    def remove(**_: object) -> None:
+        there.delete_object(Bucket=running.pipeline.source_bucket, Key="a.jpg")
+
+    running.pipeline.session.client("s3").meta.events.register("before-call.s3.GetObject", remove)
+    verdict = verified(running, "a.jpg")["a.jpg"]
+    assert (verdict.verdict, verdict.message) == ("stale", "The source is gone.")
 
 
 def encoded(level: int) -> bytes:
