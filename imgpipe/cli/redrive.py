@@ -57,7 +57,7 @@ def redrive(
                 screen.show_look(about)
                 if not wanted or wanted.intersection(letter.keys or ()):
                     letters.append(letter)
-            screen.say_looked(about)
+            screen.say_looked(about, wanted.difference(*(letter.keys or () for letter in letters)))
             screen.show(letters)
             moved = [letter for letter in letters if letter.keys is not None]
             if dry_run or not moved:

@@ -1,7 +1,7 @@
 """What `imgpipe redrive` shows: each parked message with what is known of it, and how far the sending is."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from rich.padding import Padding
@@ -42,8 +42,11 @@ class Screen:
         self._looked += 1
         self._bar.show_look(f"{self._looked:,} of about {max(about, self._looked):,} messages")
 
-    def say_looked(self, about: int) -> None:
-        """Tell where not all came of `about` so many messages."""
+    def say_looked(self, about: int, missing: Collection[str]) -> None:
+        """Tell where not all came of `about` so many messages, and which images none is about."""
+        for key in sorted(missing):
+            self._bar.close()
+            self._talk.print(printable(f"No message is about {key}."), style="yellow")
         if self._looked < about:
             self._bar.close()
             few = f"{self._looked:,} of about {counted(about, 'message')}"
@@ -130,7 +133,8 @@ class Screen:
 
     def _say_end(self, status: str) -> None:
         if not self._parked:
-            self._talk.print("No message is about that image." if self._looked else "Nothing is parked.")
+            if not self._looked:
+                self._talk.print("Nothing is parked.")
         elif status == "sent":
             tail = self._pipeline.session.command("tail", self._pipeline.stack.name)
             self._talk.print(f"Sent {counted(self._sent, 'message')} back. See what becomes of them with: {tail}")

@@ -43,8 +43,10 @@ def test_a_look_shows_what_is_parked_and_leaves_it(running: Running, capsys: pyt
 
 def test_a_program_gets_each_message_and_a_summary(running: Running, capsys: pytest.CaptureFixture[str]) -> None:
     park(running, "a.jpg", "b.jpg", "c.jpg")
-    assert run(["redrive", "--yes", "--json", "--key", "a.jpg", "--key", "c.jpg"]) == 0
-    *lines, summary = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert run(["redrive", "--yes", "--json", "--key", "a.jpg", "--key", "c.jpg", "--key", "d.jpg"]) == 0
+    shown = capsys.readouterr()
+    assert shown.err == "No message is about d.jpg.\n"
+    *lines, summary = [json.loads(line) for line in shown.out.splitlines()]
     assert sorted(line["keys"][0] for line in lines) == ["a.jpg", "c.jpg"]
     assert summary == {"type": "summary", "status": "sent", "parked": 2, "sent": 2, "error": None}
     assert counts(running) == (2, 1)
