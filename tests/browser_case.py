@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from page_case import Paged
+from PIL import Image
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Locator, Page
 
 
 @pytest.fixture(scope="session")
@@ -48,3 +49,20 @@ def drop(page: "Page", *paths: Path) -> None:
     data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
     for kind in ("dragEnter", "dragOver", "drop"):
         devices.send("Input.dispatchDragEvent", {"type": kind, "x": 300, "y": 300, "data": data})
+
+
+def photo(path: Path, size: tuple[int, int] = (640, 480)) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.radial_gradient("L").resize(size).convert("RGB").save(path)
+    return path
+
+
+def put(paged: Paged, *keys: str, folder: Path) -> None:
+    """Put a photo at each key, and let it be rendered."""
+    for key in keys:
+        paged.running.put(key, photo(folder / "source.jpg").read_bytes(), told=False)
+    paged.running.work()
+
+
+def card(window: "Page", name: str) -> "Locator":
+    return window.locator(".card", has=window.get_by_role("heading", name=name, exact=True))

@@ -45,6 +45,8 @@ class Answered(NamedTuple):
 class Paged:
     """A page, and the stack that is behind it."""
 
+    connect = staticmethod(connect)
+
     def __init__(self, running: Running) -> None:
         self.running = running
         lay_bundle(running, running.recipe)

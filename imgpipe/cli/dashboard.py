@@ -1,5 +1,6 @@
 """`imgpipe dashboard`: the page of a stack, in a browser of this machine."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -29,6 +30,7 @@ def dashboard(
         imgpipe dashboard --open
         imgpipe dashboard --local
     """
+    import tempfile
     import threading
 
     from imgpipe.cli import console
@@ -38,9 +40,17 @@ def dashboard(
     with Dashboard(lambda: open_pipeline(session(profile, region, endpoint_url, local), stack), port) as page:
         console.talk().print("The page runs until Ctrl-C:")
         typer.echo(page.url)
-        if browse:
-            import webbrowser
-
-            if not webbrowser.open(page.ticket()):
+        with tempfile.TemporaryDirectory(prefix="imgpipe-") as folder:
+            if browse and not _browse(page.url, Path(folder)):
                 console.talk().print("No browser was found here: open the link by hand.")
-        threading.Event().wait()
+            threading.Event().wait()
+
+
+def _browse(url: str, folder: Path) -> bool:
+    """Open `url` by a file in `folder`, which nobody else may read: what stands in the arguments of a process, others
+    can."""
+    import webbrowser
+
+    way = folder / "open.html"
+    way.write_text(f'<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url={url}">\n')
+    return webbrowser.open(way.as_uri())

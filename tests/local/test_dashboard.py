@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.httpsession import URLLib3Session
 from moto_cases import answer
 from page_case import Paged, connect, lay_bundle
 from PIL import Image
@@ -19,14 +20,15 @@ from running_stack import Running
 
 from imgpipe.core import recipe_file
 from imgpipe.errors import AwsError, NoStackError, UsageError
-from imgpipe.local.dashboard.access import TICKET_SECONDS, Access
-from imgpipe.local.dashboard.answers import Refusal
-from imgpipe.local.dashboard.desk import LOOK_SECONDS, Desk
+from imgpipe.local.dashboard import server
+from imgpipe.local.dashboard.desk import LOOK_SECONDS, RETRY_SECONDS, Desk
 from imgpipe.local.dashboard.relay import Relay
-from imgpipe.local.dashboard.server import LARGEST_BODY, Dashboard
+from imgpipe.local.dashboard.server import CONNECTIONS, LARGEST_BODY, Dashboard
 from imgpipe.remote.pipeline import Pipeline, open_pipeline
 from imgpipe.remote.session import Session
 from imgpipe.worker.ids import to_id
+
+PLAIN = URLLib3Session()
 
 
 def photo(size: tuple[int, int] = (320, 240)) -> bytes:
@@ -57,9 +59,6 @@ def test_nobody_without_the_token_of_this_run_gets_an_answer(paged: Paged) -> No
             refused = paged.ask(path, method=method, token=token)
             assert (refused.status, refused.document["code"]) == (401, "unauthorized"), (method, path)
     assert paged.ask("/about").document["stack"] == "imgpipe"
-    ticket = paged.dashboard.ticket().partition("#")[2]
-    assert paged.ask("/enter", method="POST", body=ticket, token="").document == {"token": paged.token}
-    assert paged.ask("/enter", method="POST", body=ticket, token="").status == 403
 
 
 def test_another_site_gets_nothing_even_with_the_token(paged: Paged) -> None:
@@ -73,7 +72,7 @@ def test_another_site_gets_nothing_even_with_the_token(paged: Paged) -> None:
         {"Sec_Fetch_Site": "same-site"},
     ]
     for headers in foreign:
-        for method, path in (("GET", "/api/images"), ("POST", "/upload"), ("POST", "/enter"), ("GET", "/page.js")):
+        for method, path in (("GET", "/api/images"), ("POST", "/upload"), ("OPTIONS", "/upload"), ("GET", "/page.js")):
             refused = paged.ask(path, method=method, **headers)
             assert (refused.status, refused.document["code"]) == (403, "forbidden"), (headers, method, path)
     for name in ("127.0.0.1", "localhost"):
@@ -101,18 +100,59 @@ def test_the_page_runs_its_own_files_alone_and_is_kept_by_nobody(paged: Paged) -
     assert paged.ask("/%2e%2e/server.py").status == 404
 
 
-def test_a_ticket_gives_the_token_once_and_soon() -> None:
-    now = [0.0]
-    access = Access(4568, clock=lambda: now[0])
-    token = access.link.partition("#")[2]
-    ticket = access.ticket().partition("#")[2]
-    assert access.admit(ticket) == token
-    with pytest.raises(Refusal):
-        access.admit(ticket)
-    late = access.ticket().partition("#")[2]
-    now[0] = TICKET_SECONDS
-    with pytest.raises(Refusal):
-        access.admit(late)
+def raw(paged: Paged, request: str) -> tuple[str, str]:
+    """The head and the body of what is answered to bytes that no client sends."""
+    with socket.create_connection(("127.0.0.1", paged.dashboard.port), timeout=30) as connection:
+        connection.sendall(request.encode())
+        connection.shutdown(socket.SHUT_WR)
+        got = b"".join(iter(lambda: connection.recv(65536), b""))
+    head, _, body = got.decode().partition("\r\n\r\n")
+    return head, body
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        ("OPTIONS / HTTP/1.1", 501),
+        ("HEAD / HTTP/1.1", 501),
+        ("GET / HTTP/x", 400),
+        ("GET http://[ HTTP/1.1", 400),
+        (f"POST /upload HTTP/1.1\r\nContent-Length: {'9' * 5000}", 400),
+        ("POST /upload HTTP/1.1\r\nTransfer-Encoding: chunked", 400),
+    ],
+)
+def test_what_the_page_never_asks_is_refused_by_a_problem_under_the_same_policy(
+    paged: Paged, line: str, status: int
+) -> None:
+    head, body = raw(paged, f"{line}\r\nHost: 127.0.0.1:{paged.dashboard.port}\r\n\r\n")
+    assert head.startswith(f"HTTP/1.1 {status} ")
+    assert "content-security-policy: default-src 'none'" in head
+    assert "content-type: application/problem+json" in head
+    assert body == "" if line.startswith("HEAD") else '"code":"bad_request"' in body
+
+
+def test_strangers_cannot_keep_more_than_some_connections(paged: Paged) -> None:
+    where = ("127.0.0.1", paged.dashboard.port)
+    strangers = [socket.create_connection(where, timeout=30) for _ in range(CONNECTIONS)]
+    with socket.create_connection(where, timeout=30) as another:
+        assert another.recv(1) == b""
+    for stranger in strangers:
+        stranger.close()
+
+
+def test_a_stranger_who_says_nothing_is_let_go(paged: Paged, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server._Handler, "timeout", 0.1)
+    with socket.create_connection(("127.0.0.1", paged.dashboard.port), timeout=30) as stranger:
+        assert stranger.recv(1) == b""
+
+
+def test_a_fault_of_the_server_is_answered_and_logged(
+    paged: Paged, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(Desk, "about", lambda self: 1 / 0)
+    failed = paged.ask("/about")
+    assert (failed.status, failed.document["code"]) == (500, "internal")
+    assert "ZeroDivisionError" in caplog.text
 
 
 def test_the_answers_are_those_of_the_api(paged: Paged) -> None:
@@ -195,7 +235,7 @@ def test_an_upload_is_never_held_whole() -> None:
     length, counted = 40_000_000, [0]
     with bucket(204, b"", lambda part: counted.__setitem__(0, counted[0] + len(part))) as url:
         tracemalloc.start()
-        sent = Relay(url).send(BufferedReader(Endless()), length, "multipart/form-data; boundary=x")
+        sent = Relay(url, PLAIN).send(BufferedReader(Endless()), length, "multipart/form-data; boundary=x")
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert (sent.status, counted[0]) == (204, length)
@@ -205,16 +245,41 @@ def test_an_upload_is_never_held_whole() -> None:
 def test_a_refusal_of_s3_is_told_in_its_words() -> None:
     told = b"<Error><Code>EntityTooLarge</Code><Message>Your proposed upload &gt; the maximum</Message></Error>"
     with bucket(400, told, lambda part: None) as url:
-        refused = Relay(url).send(BufferedReader(Endless()), 10, "multipart/form-data; boundary=x")
+        refused = Relay(url, PLAIN).send(BufferedReader(Endless()), 10, "multipart/form-data; boundary=x")
     assert refused.status == 400
     assert b"S3 refused the upload: Your proposed upload > the maximum (EntityTooLarge)." in refused.body
+
+
+def test_a_form_that_s3_refuses_before_its_end_is_read_to_its_end() -> None:
+    told = b"<Error><Code>AccessDenied</Code><Message>Policy expired.</Message></Error>"
+    form = BytesIO(bytes(8_000_000) + b"next")
+    with socket.create_server(("127.0.0.1", 0)) as early:
+
+        def refuse_early() -> None:
+            connection, _ = early.accept()
+            with connection:
+                connection.recv(4096)
+                head = f"HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: {len(told)}\r\n\r\n"
+                connection.sendall(head.encode() + told)
+                connection.shutdown(socket.SHUT_WR)
+                while connection.recv(65536):
+                    pass
+
+        thread = threading.Thread(target=refuse_early)
+        thread.start()
+        refused = Relay(f"http://127.0.0.1:{early.getsockname()[1]}/", PLAIN).send(
+            form, 8_000_000, "multipart/form-data"
+        )
+        thread.join()
+    assert refused.status == 403
+    assert form.read() == b"next"
 
 
 def test_a_bucket_that_cannot_be_reached_is_said() -> None:
     with bucket(204, b"", lambda part: None) as url:
         pass
     with pytest.raises(AwsError, match="127"):
-        Relay(url).send(BufferedReader(Endless()), 10, "multipart/form-data; boundary=x")
+        Relay(url, PLAIN).send(BufferedReader(Endless()), 10, "multipart/form-data; boundary=x")
 
 
 def test_a_new_deployment_is_noticed_with_its_recipe(running: Running, tmp_path: Path) -> None:
@@ -254,6 +319,59 @@ def test_expired_credentials_are_said_and_new_ones_taken_up(running: Running) ->
     assert b"aws sso login" in refused.body
     assert desk.answer("GET", "/images", {}, "").status == 200
     assert len(opened) == 2
+
+
+def refuse(pipeline: Pipeline, code: bytes) -> None:
+    """Let the table refuse everything from now on."""
+    told = b'{"__type": "%s", "message": "not authorized to perform: dynamodb:Query"}' % code
+    events = pipeline.session.client("dynamodb").meta.events
+    events.register("before-send.dynamodb.*", lambda request, **_: answer(request, 400, told))
+
+
+def test_what_new_credentials_cannot_mend_renews_none(running: Running) -> None:
+    lay_bundle(running, running.recipe)
+    opened: list[Pipeline] = []
+
+    def reconnect() -> Pipeline:
+        opened.append(connect())
+        return opened[-1]
+
+    desk = Desk(reconnect)
+    refuse(opened[0], b"AccessDeniedException")
+    for _ in range(3):
+        assert b'"code":"denied"' in desk.answer("GET", "/images", {}, "").body
+    assert len(opened) == 1
+
+
+def test_one_request_renews_the_credentials_while_others_are_answered(running: Running) -> None:
+    lay_bundle(running, running.recipe)
+    now = [0.0]
+    asked, go_on = threading.Event(), threading.Event()
+    tried = [0]
+
+    def reconnect() -> Pipeline:
+        tried[0] += 1
+        if tried[0] > 1:
+            asked.set()
+            assert go_on.wait(30)
+            raise AwsError("expired", "The AWS sign-in has expired.", "Sign in again.")
+        return connect()
+
+    desk = Desk(reconnect, clock=lambda: now[0])
+    refuse(desk.opened.pipeline, b"ExpiredTokenException")
+    assert desk.answer("GET", "/images", {}, "").status == 502
+    now[0] += 1
+    first = threading.Thread(target=desk.answer, args=("GET", "/images", {}, ""))
+    first.start()
+    assert asked.wait(30)
+    assert b'"code":"expired"' in desk.answer("GET", "/images", {}, "").body
+    go_on.set()
+    first.join()
+    assert b'"code":"expired"' in desk.answer("GET", "/images", {}, "").body
+    assert tried[0] == 2
+    now[0] += RETRY_SECONDS
+    desk.answer("GET", "/images", {}, "")
+    assert tried[0] == 3
 
 
 def test_a_taken_port_and_a_missing_stack_are_said_before_anything_is_served(

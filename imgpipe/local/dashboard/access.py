@@ -6,49 +6,23 @@ every other server of this machine too: cookies know no ports.
 
 import hmac
 import secrets
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Final
 
 from imgpipe.local.dashboard.answers import Refusal
-
-TICKET_SECONDS: Final = 60.0
-ONCE: Final = "once."
-"""How a ticket begins, so that the page can tell it from a token."""
 
 
 class Access:
     """The keys of one run of the server at `port`. Many threads may use it."""
 
-    def __init__(self, port: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, port: int) -> None:
         self._port = port
-        self._clock = clock
         self._token = secrets.token_urlsafe(32)
-        self._tickets: dict[str, float] = {}
 
     @property
     def link(self) -> str:
         """The page's URL with the token."""
         return f"http://127.0.0.1:{self._port}/#{self._token}"
-
-    def ticket(self) -> str:
-        """The page's URL with a ticket that gives the token to the first who shows it, for TICKET_SECONDS: what stands
-        in the arguments of a process can be read by every user of the machine."""
-        ticket = ONCE + secrets.token_urlsafe(32)
-        self._tickets[ticket] = self._clock() + TICKET_SECONDS
-        return f"http://127.0.0.1:{self._port}/#{ticket}"
-
-    def admit(self, ticket: str) -> str:
-        """The token for a ticket. Raises Refusal."""
-        if self._clock() < self._tickets.pop(ticket, 0):
-            return self._token
-        raise Refusal(
-            HTTPStatus.FORBIDDEN,
-            "forbidden",
-            "This link worked once, or was not opened within a minute.",
-            "Open the link that imgpipe printed in the terminal.",
-        )
 
     def check_origin(self, headers: Mapping[str, str]) -> None:
         """Raise Refusal where another site asks, also under a name that it led here (DNS rebinding)."""

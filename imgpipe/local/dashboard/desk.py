@@ -7,11 +7,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from imgpipe.errors import IMAGE_ERRORS, AwsError, ImgpipeError, StackError
 from imgpipe.local.dashboard.answers import Answer, outage
+from imgpipe.local.dashboard.relay import Relay
 from imgpipe.remote.deployed import deployed_recipe
 from imgpipe.remote.pipeline import Pipeline, open_pipeline
 from imgpipe.remote.refusals import explained
@@ -20,8 +21,21 @@ from imgpipe.worker.api import Ports, respond
 
 LOOK_SECONDS: Final = 10.0
 """How long a deployment may go unnoticed: DescribeStacks is rationed by the account."""
+RETRY_SECONDS: Final = 3.0
+"""How long the answer stands that there are no good credentials."""
+_CREDENTIALS: Final = frozenset({"bad_credentials", "expired", "no_credentials"})
 
 _log = logging.getLogger(__name__)
+
+
+class Opened(NamedTuple):
+    """A deployment of the stack, and the ways to it. `image_origins` are those that links to images have, as a policy's
+    sources ("CSP Level 3", 2.3.1)."""
+
+    pipeline: Pipeline
+    ports: Ports
+    relay: Relay
+    image_origins: str
 
 
 class Desk:
@@ -32,23 +46,17 @@ class Desk:
         self._connect = connect
         self._clock = clock
         self._lock = threading.Lock()
-        self._open()
-
-    def _open(self) -> None:
-        self._take(self._connect())
-        self._broken = False
-
-    def _take(self, pipeline: Pipeline) -> None:
-        """Work with `pipeline` from now on."""
-        self._ports = _ports(pipeline)
-        self._pipeline = pipeline
-        self._looked = self._clock()
+        """Of what follows; nobody speaks to AWS while they hold it."""
+        self.opened = _open(connect())
+        self._refused: ImgpipeError | None = None
+        self._renewing = False
+        self._due = clock() + LOOK_SECONDS
 
     def answer(self, method: str, path: str, query: Mapping[str, str], body: str) -> Answer:
         """What the API answers; what AWS refused is said as what it is, and not as a fault of the server."""
         failures: list[Exception] = []
         try:
-            ports = self._current()
+            opened = self._current()
         except ImgpipeError as error:
             return outage(error)
         event = {
@@ -57,59 +65,69 @@ class Desk:
             "queryStringParameters": query,
             "body": body,
         }
-        answer = respond(event, ports, failures.append)
+        answer = respond(event, opened.ports, failures.append)
         for failure in failures:
             if told := explained(failure):
-                self._broken = isinstance(told, AwsError)
+                self._note(told, opened)
                 return outage(told)
-            _log.error("A request of the page failed: %r", failure)
+            _log.error("A request of the page failed.", exc_info=failure)
         return Answer(answer["statusCode"], answer["body"].encode(), answer["headers"])
 
     def about(self) -> dict[str, object]:
         """What the page says of where it is, and of failed images beyond what their records do."""
-        session, name = self._pipeline.session, self._pipeline.stack.name
-        local = urlsplit(session.endpoint).hostname in ("127.0.0.1", "localhost", "::1")
-        return {"stack": name, "place": "on this machine" if local else session.region, "remedies": IMAGE_ERRORS}
+        pipeline = self.opened.pipeline
+        local = urlsplit(pipeline.session.endpoint).hostname in ("127.0.0.1", "localhost", "::1")
+        place = "on this machine" if local else pipeline.session.region
+        return {"stack": pipeline.stack.name, "place": place, "remedies": IMAGE_ERRORS}
 
-    @property
-    def upload_url(self) -> str:
-        """Where uploads go, whatever their form says."""
-        return self._ports.uploads.form("-", "image/png", 1, None, 1).url
+    def now(self) -> float:
+        """AWS's time, in seconds since the epoch."""
+        return self.opened.pipeline.session.now()
 
-    def image_origins(self) -> str:
-        """The origins that links to images have, as a policy's sources ("CSP Level 3", 2.3.1)."""
-        links = (self._ports.source_links, self._ports.rendition_links)
-        parts = [urlsplit(link.link("-", "image/png", 1)) for link in links]
-        return " ".join(dict.fromkeys(f"{part.scheme}://{part.netloc}" for part in parts))
-
-    def _current(self) -> Ports:
-        """The ports of the stack as it is deployed."""
+    def _note(self, error: ImgpipeError, opened: Opened) -> None:
+        """Have the credentials renewed that `opened` was refused for, unless others are in use by now."""
         with self._lock:
-            if self._broken:
-                self._open()
-            elif self._clock() - self._looked > LOOK_SECONDS:
-                self._look()
-            return self._ports
+            if error.code in _CREDENTIALS and opened is self.opened:
+                self._refused, self._due = error, 0.0
 
-    def _look(self) -> None:
-        """Take over a new deployment."""
-        known = self._pipeline.stack
+    def _current(self) -> Opened:
+        """The stack as it is deployed. One caller looks, while the others go on with what there is."""
+        with self._lock:
+            if self._renewing or self._clock() < self._due:
+                if self._refused:
+                    raise self._refused
+                return self.opened
+            self._renewing = True
+            known, refused = self.opened, self._refused
+        due = LOOK_SECONDS
         try:
-            found = open_pipeline(self._pipeline.session, known.name)
-            if (found.stack.parameters, found.stack.outputs) != (known.parameters, known.outputs):
-                self._take(found)
-        except StackError:
-            # In the midst of a deployment, what is there still works.
-            pass
-        except AwsError:
-            self._broken = True
+            known, refused = (_open(self._connect()) if refused else self._look(known)), None
+        except ImgpipeError as error:
+            refused, due = error, RETRY_SECONDS
             raise
-        self._looked = self._clock()
+        finally:
+            with self._lock:
+                self.opened, self._refused, self._due = known, refused, self._clock() + due
+                self._renewing = False
+        return known
+
+    def _look(self, known: Opened) -> Opened:
+        """`known`, or the deployment after it. In the midst of one, and where AWS does not tell, what is there still
+        works."""
+        stack = known.pipeline.stack
+        try:
+            found = open_pipeline(known.pipeline.session, stack.name)
+            if (found.stack.parameters, found.stack.outputs) != (stack.parameters, stack.outputs):
+                return _open(found)
+        except (StackError, AwsError) as error:
+            if error.code in _CREDENTIALS:
+                return _open(self._connect())
+        return known
 
 
-def _ports(pipeline: Pipeline) -> Ports:
+def _open(pipeline: Pipeline) -> Opened:
     with aws_errors():
-        return Ports(
+        ports = Ports(
             recipe=deployed_recipe(pipeline),
             source_bucket=pipeline.source_bucket,
             region=pipeline.session.region,
@@ -121,3 +139,8 @@ def _ports(pipeline: Pipeline) -> Ports:
             rendition_links=pipeline.rendition_links,
             queue=pipeline.queue,
         )
+        # Where uploads go, whatever their form says.
+        url = ports.uploads.form("-", "image/png", 1, None, 1).url
+        links = [urlsplit(link.link("-", "image/png", 1)) for link in (ports.source_links, ports.rendition_links)]
+        origins = " ".join(dict.fromkeys(f"{link.scheme}://{link.netloc}" for link in links))
+        return Opened(pipeline, ports, Relay(url, pipeline.session.http(url)), origins)

@@ -3,48 +3,40 @@
 So the bucket needs no rule for the page (CORS), and as the page cannot send faster than S3 takes, its progress is true.
 """
 
-import os
 import re
 from html import unescape
 from http import HTTPStatus
 from io import BufferedIOBase
-from typing import Final
-from urllib.parse import urlsplit
-
-from botocore.awsrequest import AWSPreparedRequest, HeadersDict
-from botocore.httpsession import URLLib3Session
-from botocore.utils import get_environ_proxies
+from typing import Any, Final
 
 from imgpipe.local.dashboard.answers import Answer, problem
 from imgpipe.remote.session import aws_errors
 
-_CONNECT_SECONDS: Final = 10
-_READ_SECONDS: Final = 60
-_CONNECTIONS: Final = 8
+_BLOCK: Final = 1 << 16
 _MESSAGE: Final = re.compile(r"<Code>(.*?)</Code>.*?<Message>(.*?)</Message>", re.DOTALL)
 """Of an error document of S3 ("Error responses")."""
 
 
 class Relay:
-    """Uploads to `url`, a bucket's, and to nowhere else. Many threads may use it."""
+    """Uploads to `url`, a bucket's, and to nowhere else, by `session` (botocore's for plain HTTP). Many threads may use
+    it."""
 
-    def __init__(self, url: str) -> None:
-        local = urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
+    def __init__(self, url: str, session: Any) -> None:
         self._url = url
-        self._session = URLLib3Session(
-            verify=os.environ.get("AWS_CA_BUNDLE") or os.environ.get("REQUESTS_CA_BUNDLE") or True,
-            proxies={} if local else get_environ_proxies(url),
-            timeout=(_CONNECT_SECONDS, _READ_SECONDS),
-            max_pool_connections=_CONNECTIONS,
-        )
+        self._session = session
 
     def send(self, body: BufferedIOBase, length: int, media_type: str) -> Answer:
-        """Post the form that is in the next `length` bytes of `body`; 204, or why S3 refused it. Raises
-        AwsError."""
+        """Post the form that is in the next `length` bytes of `body`, which are read whatever becomes of them; 204, or
+        why S3 refused it. Raises AwsError."""
+        from botocore.awsrequest import AWSPreparedRequest, HeadersDict
+
         headers = HeadersDict({"Content-Type": media_type, "Content-Length": str(length)})
         form = _Part(body, length)
-        with aws_errors():
-            answer = self._session.send(AWSPreparedRequest("POST", self._url, headers, form, False))
+        try:
+            with aws_errors():
+                answer = self._session.send(AWSPreparedRequest("POST", self._url, headers, form, False))
+        finally:
+            form.drain()
         if answer.status_code < 300:
             return Answer(HTTPStatus.NO_CONTENT, b"", {})
         return _refused(answer.status_code, answer.content.decode(errors="replace"))
@@ -65,6 +57,11 @@ class _Part:
         self._left -= len(data)
         return data
 
+    def drain(self) -> None:
+        """Read what is left: a browser that is cut short while it sends sees no answer."""
+        while data := self._stream.read(min(_BLOCK, self._left)):
+            self._left -= len(data)
+
 
 def _refused(status: int, text: str) -> Answer:
     """What S3 says, in its own words."""
@@ -72,7 +69,7 @@ def _refused(status: int, text: str) -> Answer:
     code, message = map(unescape, found.groups()) if found else (f"status {status}", "no reason was given")
     remedy = "Upload it again: an upload has to begin within five minutes, and to be what was announced."
     try:
-        standard = HTTPStatus(status)
+        standard = HTTPStatus(status if status < 500 else HTTPStatus.SERVICE_UNAVAILABLE)
     except ValueError:
         standard = HTTPStatus.BAD_GATEWAY
     return problem(standard, "upload_refused", f"S3 refused the upload: {message} ({code}).", remedy)

@@ -20,15 +20,19 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from imgpipe.errors import ImgpipeError, UsageError
 from imgpipe.local.dashboard.access import Access
-from imgpipe.local.dashboard.answers import Answer, Refusal, document, outage
+from imgpipe.local.dashboard.answers import Answer, Refusal, document, outage, problem
 from imgpipe.local.dashboard.desk import Desk
-from imgpipe.local.dashboard.relay import Relay
 from imgpipe.remote.pipeline import Pipeline
 
 API: Final = "/api"
 LARGEST_BODY: Final = 64 * 1024
 """Bytes of a request to the API."""
+CONNECTIONS: Final = 128
+"""At once: a browser opens six for a window, and other users of the machine may open any."""
+_STRANGE_SECONDS: Final = 5
+"""How long a connection may say nothing that never showed the token."""
 _IDLE_SECONDS: Final = 60
+_DIGITS: Final = 16
 _POLL: Final = 0.05
 """Seconds between two looks at whether to end."""
 _MEDIA_TYPES: Final = {
@@ -68,10 +72,6 @@ class Dashboard:
         """The link that opens the page, as often as one likes."""
         return self._server.access.link
 
-    def ticket(self) -> str:
-        """A link that opens the page once, within a minute: for a browser's command line, which others can see."""
-        return self._server.access.ticket()
-
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
@@ -91,6 +91,7 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, desk: Desk, port: int) -> None:
         self._connections: set[socket.socket] = set()
+        self._room = threading.BoundedSemaphore(CONNECTIONS)
         try:
             super().__init__(("127.0.0.1", port), _Handler)
         except OSError as error:
@@ -98,21 +99,22 @@ class _Server(ThreadingHTTPServer):
                 raise
             raise UsageError(f"Port {port} cannot be had: {error.strerror}.", "Name another with --port.") from None
         self.desk = desk
-        self.relay = Relay(desk.upload_url)
         self.access = Access(self.server_port)
-        policy = _POLICY.format(images=desk.image_origins())
-        self.headers = {
+        pages = Path(__file__).with_name("page").iterdir()
+        self.files = {f"/{path.name}": _file(path) for path in pages if path.suffix in _MEDIA_TYPES}
+        self.files["/"] = self.files.pop("/index.html")
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Those of every response."""
+        return {
             "cache-control": "no-store",
-            "content-security-policy": policy,
+            "content-security-policy": _POLICY.format(images=self.desk.opened.image_origins),
             "cross-origin-opener-policy": "same-origin",
             "cross-origin-resource-policy": "same-origin",
             "referrer-policy": "no-referrer",
             "x-content-type-options": "nosniff",
         }
-        """Of every response."""
-        pages = Path(__file__).with_name("page").iterdir()
-        self.files = {f"/{path.name}": _file(path) for path in pages if path.suffix in _MEDIA_TYPES}
-        self.files["/"] = self.files.pop("/index.html")
 
     def server_bind(self) -> None:
         # Not HTTPServer's, which asks the network for this machine's name.
@@ -120,11 +122,16 @@ class _Server(ThreadingHTTPServer):
         self.server_name, self.server_port = "127.0.0.1", self.server_address[1]
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        self._connections.add(request)
-        super().process_request(request, client_address)
+        if self._room.acquire(blocking=False):
+            self._connections.add(request)
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
 
     def shutdown_request(self, request: Any) -> None:
-        self._connections.discard(request)
+        if request in self._connections:
+            self._connections.discard(request)
+            self._room.release()
         super().shutdown_request(request)
 
     def server_close(self) -> None:
@@ -142,9 +149,10 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    timeout = _IDLE_SECONDS
+    timeout = _STRANGE_SECONDS
     server_version = "imgpipe"
     sys_version = ""
+    _unread = 0
 
     def do_GET(self) -> None:
         self._respond(self._get)
@@ -157,15 +165,28 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _respond(self, answer: Callable[["_Server", str], Answer]) -> None:
         server = cast("_Server", self.server)
-        self._unread = self._length()
-        path = unquote(urlsplit(self.path).path)
         try:
             server.access.check_origin(cast("Mapping[str, str]", self.headers))
-            made = answer(server, path)
+            self._unread = self._length()
+            made = answer(server, self._path())
         except Refusal as refusal:
             made = refusal.answer
         except ImgpipeError as error:
             made = outage(error)
+        except (ConnectionError, TimeoutError):
+            raise
+        except Exception as error:
+            _log.error("A request of the page failed.", exc_info=error)
+            made = problem(
+                HTTPStatus.INTERNAL_SERVER_ERROR,
+                "internal",
+                "Something went wrong on the server.",
+                "Try again in a moment.",
+            )
+        self._send(made)
+
+    def _send(self, made: Answer) -> None:
+        server = cast("_Server", self.server)
         # What is left of a body would be read as the next request.
         if self._unread:
             self.close_connection = True
@@ -176,41 +197,71 @@ class _Handler(BaseHTTPRequestHandler):
         if made.status != HTTPStatus.NO_CONTENT:
             self.send_header("content-length", str(len(made.body)))
         self.end_headers()
-        self.wfile.write(made.body)
+        if self.command != "HEAD":
+            self.wfile.write(made.body)
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
+        """What the library refuses by itself: what is no HTTP, and methods that nothing here has."""
+        self.close_connection = True
+        # To what it takes for HTTP/0.9 the library sends no headers.
+        self.request_version = self.protocol_version
+        status = HTTPStatus(code)
+        made = problem(status, "bad_request", f"{message or status.phrase}.", "Ask as the page does.")
+        try:
+            if "Host" in getattr(self, "headers", ()):
+                cast("_Server", self.server).access.check_origin(cast("Mapping[str, str]", self.headers))
+        except Refusal as refusal:
+            made = refusal.answer
+        self._send(made)
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """For the Date of responses: AWS's clock, by which records are written."""
+        return super().date_time_string(cast("_Server", self.server).desk.now() if timestamp is None else timestamp)
+
+    def _check_token(self, server: _Server) -> None:
+        server.access.check_token(cast("Mapping[str, str]", self.headers))
+        self.connection.settimeout(_IDLE_SECONDS)
 
     def _get(self, server: _Server, path: str) -> Answer:
         if file := server.files.get(path):
             return file
         if path == "/about":
-            server.access.check_token(cast("Mapping[str, str]", self.headers))
+            self._check_token(server)
             return document(server.desk.about())
         return self._api(server, path)
 
     def _post(self, server: _Server, path: str) -> Answer:
-        if path == "/enter":
-            return document({"token": server.access.admit(self._body())})
         if path == "/upload":
-            server.access.check_token(cast("Mapping[str, str]", self.headers))
-            made = server.relay.send(self.rfile, self._unread, self.headers.get("Content-Type", ""))
-            if made.status == HTTPStatus.NO_CONTENT:
-                self._unread = 0
-            return made
+            self._check_token(server)
+            length, self._unread = self._unread, 0
+            return server.desk.opened.relay.send(self.rfile, length, self.headers.get("Content-Type", ""))
         return self._api(server, path)
 
     def _api(self, server: _Server, path: str) -> Answer:
         if not path.startswith(f"{API}/"):
             raise _unknown(path)
-        server.access.check_token(cast("Mapping[str, str]", self.headers))
+        self._check_token(server)
         query = dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True))
         return server.desk.answer(self.command, path.removeprefix(API), query, self._body())
 
     def _length(self) -> int:
         """Bytes of the body that are to be read yet."""
         text = self.headers.get("Content-Length", "0")
-        if "Transfer-Encoding" in self.headers or not (text.isascii() and text.isdigit()):
+        if "Transfer-Encoding" in self.headers or not (text.isascii() and text.isdigit() and len(text) < _DIGITS):
             self.close_connection = True
-            return 0
+            raise Refusal(
+                HTTPStatus.BAD_REQUEST, "bad_request", "The length of the body is not told.", "Ask as the page does."
+            )
         return int(text)
+
+    def _path(self) -> str:
+        """The path that is asked for, decoded."""
+        try:
+            return unquote(urlsplit(self.path).path)
+        except ValueError as error:
+            raise Refusal(
+                HTTPStatus.BAD_REQUEST, "bad_request", f"The address cannot be read: {error}.", "Ask as the page does."
+            ) from None
 
     def _body(self) -> str:
         if self._unread > LARGEST_BODY:

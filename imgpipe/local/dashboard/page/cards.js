@@ -14,16 +14,14 @@ export function makeCard(open) {
   return card;
 }
 
-/** Whether the API has no name for the image yet. */
-export const isLocal = (image) => image.id.startsWith("local-");
-
-/** Draws `image` on its card: the API's document, or an upload's `preview`, `share`, `problem` and `buttons`. */
+/** Draws `image` on its card: the API's document; or a `local` one, which the API has no name for yet, with what is known
+ * of its upload: `preview`, `share`, `problem` and `buttons`. */
 export function paint(card, image, remedies) {
   const [mat, text] = card.children;
   const { name, folder } = named(image.key);
   card.dataset.status = image.status;
   card.dataset.id = image.id;
-  mat.disabled = isLocal(image);
+  mat.disabled = Boolean(image.local);
   const why = image.error ? `: ${told(image, remedies).message}` : "";
   mat.setAttribute("aria-label", `${name}, ${STATUS[image.status].toLowerCase()}${why}`);
   drawPicture(card, mat, image, remedies);

@@ -1,8 +1,7 @@
 // Shows a source and one of its renditions: over each other under a slider, or side by side where one is cropped.
 
 import { element } from "./dom.js";
-
-const ALIKE = 0.02; // of a ratio: what rounding to whole pixels may change
+import { alike } from "./snippet.js";
 
 /** The two, for a stage of the page. */
 export function compare(image, rendition) {
@@ -11,8 +10,7 @@ export function compare(image, rendition) {
   if (!image.url) return element("div", { class: "pair" }, after);
   const unseen = element("p", { class: "quiet", hidden: true },
     `This browser cannot show ${image.format.toUpperCase()}: here is what was made of it.`);
-  const alike = Math.abs((image.width / image.height) / (rendition.width / rendition.height) - 1) < ALIKE;
-  const stage = alike ? slider(before, after, rendition) : element("div", { class: "pair" }, before, after);
+  const stage = alike(image, rendition) ? slider(before, after, rendition) : element("div", { class: "pair" }, before, after);
   before.querySelector("img").addEventListener("error", () => {
     before.remove();
     stage.querySelector("input")?.remove();

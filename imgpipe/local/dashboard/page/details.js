@@ -1,9 +1,11 @@
 // The dialog about one image: before and after, what was made of it, and what can be done with it.
 
+import { Problem } from "./api.js";
 import { told } from "./cards.js";
 import { compare } from "./compare.js";
 import { $, copyButton, element } from "./dom.js";
 import { snippet } from "./snippet.js";
+import { trouble } from "./trouble.js";
 import { STATUS, counted, moment, named, pixels, saving, size } from "./words.js";
 
 const KEPT_BASE = "imgpipe-base";
@@ -13,8 +15,10 @@ export class Details {
   #image = null;
   #drawn = "";
   #preset = null;
+  #links = new Map(); // name -> the element that leads there
 
-  /** `actions`: remove(image), reprocess(image), step(image, by) for the neighbours, closed(id); `remedies` by code. */
+  /** `actions`: remove(image) and reprocess(image), which may fail with a Problem; step(image, by) for the neighbours,
+   * closed(id); `remedies` by code. */
   constructor(actions, remedies) {
     this.actions = actions;
     this.remedies = remedies;
@@ -27,6 +31,11 @@ export class Details {
 
   get id() {
     return this.#image?.id;
+  }
+
+  /** When the links were signed that it shows. */
+  get asked() {
+    return this.#image?.asked;
   }
 
   open(image) {
@@ -43,7 +52,7 @@ export class Details {
   show(image) {
     const state = `${image.id} ${image.status} ${image.updated} ${image.recipe === this.recipe}`;
     this.#image = image;
-    if (state === this.#drawn) return;
+    if (state === this.#drawn) return this.#relink(image);
     const focused = document.activeElement?.id;
     this.#drawn = state;
     const made = image.renditions ?? [];
@@ -58,6 +67,12 @@ export class Details {
         this.#facts(image)),
       this.#actions(image));
     if (focused) $(focused)?.focus();
+  }
+
+  /** Links are signed anew in every answer. */
+  #relink(image) {
+    for (const made of image.renditions ?? []) this.#links.get(made.preset)?.setAttribute("href", made.url);
+    if (image.url) this.#links.get("")?.setAttribute("href", image.url);
   }
 
   #head(image) {
@@ -95,7 +110,10 @@ export class Details {
   }
 
   #files(image) {
+    this.#links.clear();
     const file = (name, made, notes) => {
+      const link = element("a", { href: made.url, target: "_blank", rel: "noopener", "aria-label": `Open ${name}` }, "Open");
+      this.#links.set(made === image ? "" : made.preset, link);
       const [words, sort] = made === image ? ["", ""] : saving(image.bytes, made.bytes);
       return element("li", {},
         element("b", {}, name),
@@ -104,8 +122,8 @@ export class Details {
         element("span", { class: sort }, words),
         element("span", { class: "quiet" }, notes.map((note) => note.replaceAll("_", " ")).join(", ")),
         element("span", { class: "ways" },
-          element("a", { href: made.url, target: "_blank", rel: "noopener", "aria-label": `Open ${name}` }, "Open"),
-          copyButton("Copy link", `to ${name}`, () => made.url)));
+          link,
+          copyButton("Copy link", `to ${name}`, () => link.href)));
     };
     const made = image.renditions.map((one) => file(one.preset, one, [one.watermark && "marked", ...(one.notes ?? [])].filter(Boolean)));
     return element("section", { "aria-label": "Files" },
@@ -142,19 +160,34 @@ export class Details {
       facts.map(([term, value]) => element("div", {}, element("dt", {}, term), element("dd", {}, value))));
   }
 
-  #actions(image) {
+  /** `problem` is why the last action failed. */
+  #actions(image, problem = null) {
     const busy = !["done", "failed"].includes(image.status);
     const footer = element("footer");
     const again = element("button", {
-      type: "button", id: "reprocess", disabled: busy, onclick: () => this.actions.reprocess(image),
+      type: "button", id: "reprocess", disabled: busy, onclick: () => this.#act(footer, image, "reprocess"),
     }, "Reprocess");
     const remove = element("button", {
-      type: "button", id: "delete", class: "danger", disabled: image.status === "deleted" || image.status === "deleting",
+      type: "button", id: "remove", class: "danger", disabled: image.status === "deleted" || image.status === "deleting",
       onclick: () => this.#confirm(footer, image),
     }, "Delete…");
     const copyKey = copyButton("Copy key", `the key ${image.key}`, () => image.key);
-    footer.append(again, copyKey, remove);
+    const why = problem && element("p", { class: "failure", role: "alert" },
+      element("strong", {}, problem.message), " ", problem.remedy);
+    footer.append(...(why ? [why] : []), again, copyKey, remove);
     return footer;
+  }
+
+  /** Has an action done once, and says what is in its way where it was asked for. */
+  async #act(footer, image, action) {
+    for (const button of footer.querySelectorAll("button")) button.disabled = true;
+    try {
+      await this.actions[action](image);
+    } catch (problem) {
+      if (!(problem instanceof Problem) || !this.#dialog.open || !footer.isConnected) return trouble("asked", problem);
+      footer.replaceWith(this.#actions(image, problem));
+      $(action).focus();
+    }
   }
 
   #confirm(footer, image) {
@@ -162,7 +195,7 @@ export class Details {
     const keep = element("button", {
       type: "button", id: "keep", onclick: () => {
         footer.replaceWith(this.#actions(image));
-        $("delete").focus();
+        $("remove").focus();
       },
     }, "Keep it");
     footer.replaceChildren(
@@ -171,7 +204,7 @@ export class Details {
       keep,
       element("button", {
         type: "button", id: "delete-it", class: "danger main", "aria-describedby": "question",
-        onclick: () => this.actions.remove(image),
+        onclick: () => this.#act(footer, image, "remove"),
       }, "Delete it"));
     keep.focus();
   }

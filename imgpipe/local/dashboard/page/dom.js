@@ -14,6 +14,15 @@ export function element(tag, attributes = {}, ...children) {
   return made;
 }
 
+/** A function that does `draw` before the next picture of the page, however often it is called until then. */
+export function eachFrame(draw) {
+  let asked = false;
+  return () => {
+    if (!asked) requestAnimationFrame(() => { asked = false; draw(); });
+    asked = true;
+  };
+}
+
 let waiting = [];
 
 /** Has screen readers say a sentence, with others of the same moment, without moving the focus. */

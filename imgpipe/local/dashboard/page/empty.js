@@ -2,8 +2,9 @@
 
 import { element } from "./dom.js";
 
-/** The words for a list of `status` that was searched for `text`, as the start of a key where `prefix` says so. */
-export function nothing({ status, text, prefix }) {
+/** The words for a list that was searched for what `filter` says, to its end or not. */
+export function nothing({ filter: { status, text, prefix }, ended }) {
+  if (!ended) return [element("p", {}, "There is none among the newest images.")];
   if (text) {
     const how = prefix ? "Nothing lies under" : "No name contains";
     return [element("p", {}, `${how} “${text}”${status ? ` among the ${status}` : ""}.`)];

@@ -29,30 +29,24 @@ export class Grid {
   /** The image before (-1) or after (1) another, where there is one. */
   neighbour(id, by) {
     const card = this.#cards.get(id)?.card;
-    return (by > 0 ? card?.nextElementSibling : card?.previousElementSibling)?.dataset.id;
+    return this.image((by > 0 ? card?.nextElementSibling : card?.previousElementSibling)?.dataset.id);
   }
 
   focus(id) {
-    this.#cards.get(id)?.card.querySelector("button").focus();
+    (this.#cards.get(id)?.card.querySelector("button") ?? $("choose")).focus();
   }
 
-  /** Shows an image where it stands, or else at one end; returns what is shown. */
+  /** Shows an image where it stands, or else at one end. */
   put(image, top) {
     const known = this.#cards.get(image.id);
-    const shown = known?.image.preview ? { preview: known.image.preview, ...image } : image;
-    if (shown.preview && ["done", "failed"].includes(image.status)) {
-      URL.revokeObjectURL(shown.preview);
-      delete shown.preview;
-    }
     const card = known?.card ?? makeCard(() => this.open(card.dataset.id));
-    this.#cards.set(image.id, { card, image: shown });
-    paint(card, shown, this.remedies);
+    this.#cards.set(image.id, { card, image });
+    paint(card, image, this.remedies);
     if (!known && top) this.#list.prepend(card);
     else if (!known) this.#list.append(card);
     if (known && known.image.status !== image.status && ["done", "failed"].includes(image.status)) {
       say(`${named(image.key).name}: ${STATUS[image.status].toLowerCase()}.`);
     }
-    return shown;
   }
 
   /** Lets the card of an upload be that of the image that the API knows. */
@@ -67,7 +61,6 @@ export class Grid {
   drop(id) {
     const known = this.#cards.get(id);
     if (!known) return;
-    if (known.image.preview) URL.revokeObjectURL(known.image.preview);
     const next = known.card.nextElementSibling ?? known.card.previousElementSibling;
     const focused = known.card.contains(document.activeElement);
     known.card.remove();
@@ -75,13 +68,9 @@ export class Grid {
     if (focused) (next?.querySelector("button") ?? $("choose")).focus();
   }
 
-  /** Removes all but the cards of `kept`. */
-  clear(kept) {
-    for (const [id, { card }] of [...this.#cards]) {
-      if (kept.has(id)) continue;
-      card.remove();
-      this.#cards.delete(id);
-    }
+  clear() {
+    this.#list.replaceChildren();
+    this.#cards.clear();
   }
 
   /** Whether its first row can be seen. */

@@ -1,71 +1,63 @@
 // Uploads files, a few at once, each by a form that the API hands out for it alone.
 
-import { mediaType, offer, send } from "./api.js";
+import { exists, offer, send } from "./api.js";
 
 const AT_ONCE = 4; // a browser opens six connections to a server, and two are for looking
+const REST = 1000; // milliseconds, doubled as long as nothing gets through
+const LONGEST_REST = 30000;
 
-/** The files of a drop, those in folders too. What lies in folders and is no image is left out, and counted. */
-export async function dropped(transfer) {
-  // Both are gone as soon as the event is over.
-  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry()).filter(Boolean);
-  const files = [];
-  let left = 0;
-  const walk = async (entry, inside) => {
-    if (entry.isFile) {
-      const file = await new Promise((resolve, reject) => { entry.file(resolve, reject); });
-      if (!inside || isImage(file)) files.push(file);
-      else left += 1;
-      return;
-    }
-    const reader = entry.createReader();
-    // A folder is told in parts, and an empty part is its end.
-    for (let part; (part = await new Promise((resolve, reject) => { reader.readEntries(resolve, reject); })).length;) {
-      for (const found of part) await walk(found, true);
-    }
-  };
-  for (const entry of entries) await walk(entry, false);
-  return { files, left };
-}
-
-/** Whether a file in a folder is meant to be uploaded. */
-export const isImage = (file) => mediaType(file).startsWith("image/") && !file.name.startsWith(".");
+/** Whether it is the way that fails, or what is at its end, and not this upload. */
+const passing = ({ status }) => status === 0 || status > 500;
 
 /** A queue of uploads. `change(upload)` is called whenever one has got further: its `state` is waiting, uploading,
  * uploaded, refused or stopped; `share` is of its bytes; `problem` why it was refused. */
 export class Uploads {
   #change;
-  #running = 0;
+  #waiting = new Set();
+  #running = new Set();
   #stop = new AbortController();
-  all = [];
+  #rest = 0;
+  #timer;
+  /** Of the files under way and those uploaded with them. */
+  files = 0;
+  bytes = 0;
+  uploaded = 0;
+  sent = 0;
+  /** Why the queue rests, where it does. */
+  resting = null;
 
   constructor(change) {
     this.#change = change;
   }
 
+  get done() {
+    return !this.#waiting.size && !this.#running.size;
+  }
+
   add(files) {
-    if (this.done) this.all = [];
     const added = files.map((file) => ({ file, state: "waiting", share: 0, problem: null, id: null, key: null }));
-    this.all.push(...added);
+    added.forEach((upload) => this.#enter(upload));
     return added;
   }
 
   /** Uploads what waits. */
   start() {
-    while (this.#running < AT_ONCE) {
-      const next = this.all.find((upload) => upload.state === "waiting");
-      if (!next) return;
-      this.#running += 1;
-      this.#upload(next).finally(() => {
-        this.#running -= 1;
+    while (!this.resting && this.#waiting.size && this.#running.size < AT_ONCE) {
+      const [next] = this.#waiting;
+      this.#waiting.delete(next);
+      this.#running.add(next);
+      this.#upload(next, this.#stop.signal).finally(() => {
+        this.#running.delete(next);
         this.start();
       });
     }
   }
 
+  /** Takes one that was refused into the queue again. */
   again(upload) {
-    if (!this.all.includes(upload)) this.all.push(upload);
-    Object.assign(upload, { state: "waiting", share: 0, problem: null });
-    this.#change(upload);
+    upload.problem = null;
+    this.#enter(upload);
+    this.#set(upload, "waiting");
     this.start();
   }
 
@@ -73,28 +65,75 @@ export class Uploads {
   stop() {
     this.#stop.abort();
     this.#stop = new AbortController();
-    for (const upload of this.all.filter((one) => one.state === "waiting")) this.#set(upload, "stopped");
+    this.#wake();
+    for (const upload of this.#waiting) {
+      this.#leave(upload);
+      this.#set(upload, "stopped");
+    }
+    this.#waiting.clear();
   }
 
-  get done() {
-    return this.all.every((upload) => !["waiting", "uploading"].includes(upload.state));
-  }
-
-  async #upload(upload) {
-    const { signal } = this.#stop;
+  async #upload(upload, signal) {
     this.#set(upload, "uploading");
     try {
-      const { id, key, upload: form } = await offer(upload.file);
-      await send(form, upload.file, (share) => {
-        upload.share = share;
-        this.#change(upload);
-      }, signal);
-      Object.assign(upload, { id, key, share: 1 });
+      // Where only the answer was lost, the image lies there already.
+      if (!upload.id || !await exists(upload.id)) {
+        const { id, key, upload: form } = await offer(upload.file);
+        Object.assign(upload, { id, key });
+        await send(form, upload.file, (share) => {
+          this.#progress(upload, share);
+          this.#change(upload);
+        }, signal);
+      }
+      this.#progress(upload, 1);
+      this.uploaded += 1;
+      this.#rest = 0;
       this.#set(upload, "uploaded");
     } catch (problem) {
-      upload.problem = problem;
-      this.#set(upload, signal.aborted ? "stopped" : "refused");
+      if (signal.aborted) {
+        this.#leave(upload);
+        this.#set(upload, "stopped");
+      } else if (passing(problem)) {
+        this.#progress(upload, 0);
+        this.#waiting.add(upload);
+        this.#pause(problem);
+        this.#set(upload, "waiting");
+      } else {
+        this.#leave(upload);
+        upload.problem = problem;
+        this.#set(upload, "refused");
+      }
     }
+  }
+
+  #pause(problem) {
+    if (this.resting) return;
+    this.resting = problem;
+    this.#rest = Math.min(Math.max(this.#rest * 2, REST), LONGEST_REST);
+    this.#timer = setTimeout(() => { this.#wake(); this.start(); }, this.#rest);
+  }
+
+  #wake() {
+    clearTimeout(this.#timer);
+    this.resting = null;
+  }
+
+  #enter(upload) {
+    if (this.done) Object.assign(this, { files: 0, bytes: 0, uploaded: 0, sent: 0 });
+    this.files += 1;
+    this.bytes += upload.file.size;
+    this.#waiting.add(upload);
+  }
+
+  #leave(upload) {
+    this.#progress(upload, 0);
+    this.files -= 1;
+    this.bytes -= upload.file.size;
+  }
+
+  #progress(upload, share) {
+    this.sent += (share - upload.share) * upload.file.size;
+    upload.share = share;
   }
 
   #set(upload, state) {
