@@ -37,7 +37,8 @@ def _spelled(parameter: Any) -> str:
     if parameter.param_type_name == "argument":
         return f"`{parameter.metavar}`"
     value = f" {parameter.metavar}" if parameter.metavar else ""
-    return ", ".join(f"`{option}{value}`" for option in parameter.opts)
+    # Within a table's cell a bar is escaped, even in code.
+    return ", ".join(f"`{option}{value}`" for option in parameter.opts).replace("|", "\\|")
 
 
 def _told(parameter: Any) -> str:
