@@ -7,6 +7,7 @@ import typer
 from imgpipe.cli.aws_options import STACK, EndpointUrl, Local, Profile, Region, StackName, session
 from imgpipe.cli.source_options import Keys, Prefix, check
 from imgpipe.cli.when import span
+from imgpipe.errors import UsageError
 
 TIMEOUT: Final = 600
 """Seconds, where none are given."""
@@ -15,6 +16,7 @@ TIMEOUT: Final = 600
 def delete(
     keys: Keys,
     prefix: Prefix = None,
+    everything: Annotated[bool, typer.Option("--all", help="Instead of KEYs: every image of the stack.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be deleted, and delete nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the renditions are gone too.")] = False,
@@ -39,9 +41,7 @@ def delete(
         imgpipe delete holiday/cat.jpg --wait
         imgpipe delete --prefix holiday/ --dry-run
     """
-    from imgpipe.cli.console import counted
     from imgpipe.cli.delete_screen import Screen
-    from imgpipe.cli.question import agreed
     from imgpipe.remote.objects import objects
     from imgpipe.remote.pipeline import open_pipeline
     from imgpipe.remote.removal import missing, remove
@@ -49,6 +49,14 @@ def delete(
     from imgpipe.remote.waiting import Awaited
     from imgpipe.remote.waiting import wait as wait_for
 
+    if everything and (keys or prefix is not None):
+        raise UsageError("--all and others are two ways to name images.", "Use one of them.")
+    if prefix == "":
+        raise UsageError("--prefix is empty, and every key begins so.", "To delete every image of the stack: --all.")
+    if timeout is not None and not wait:
+        raise UsageError("--timeout is for --wait.", "Add --wait, or leave it out.")
+    if everything:
+        prefix = ""
     check(keys, prefix)
     pipeline = open_pipeline(session(profile, region, endpoint_url, local), stack)
     if prefix is None:
@@ -59,24 +67,24 @@ def delete(
     else:
         there = [found.key for found in objects(pipeline.session, pipeline.source_bucket, prefix)]
         absent = []
-    with Screen(pipeline, json=json, dry_run=dry_run, waits=wait) as screen:
-        try:
-            for failure in absent:
-                screen.add(failure)
-            if dry_run:
-                for key in there:
-                    screen.would(key)
-                return screen.end()
-            if there and not yes:
-                screen.propose(there)
-            if there and not agreed(f"Delete {counted(len(there), 'image')}?", yes=yes):
-                return screen.end_cancelled()
-            for result in remove(pipeline, there):
-                screen.add(result)
-            if wait:
-                awaited = (Awaited(key, gone=True) for key in screen.removed)
-                for outcome in wait_for(pipeline, awaited, TIMEOUT if timeout is None else timeout):
-                    screen.settled(outcome)
+    screen = Screen(pipeline, json=json, dry_run=dry_run, waits=wait)
+
+    def work() -> int:
+        for failure in absent:
+            screen.add(failure)
+        if dry_run:
+            for key in there:
+                screen.would(key)
             return screen.end()
-        except KeyboardInterrupt:
-            return screen.end_interrupted()
+        if there and not yes and not screen.agrees(there):
+            return screen.end_cancelled()
+        for result in remove(pipeline, there):
+            screen.add(result)
+        if wait:
+            awaited = (Awaited(key, gone=True) for key in screen.removed)
+            seconds = TIMEOUT if timeout is None else timeout
+            for outcome in wait_for(pipeline, awaited, seconds, screen.say):
+                screen.settled(outcome)
+        return screen.end()
+
+    return screen.show(work)

@@ -1,5 +1,6 @@
 """`imgpipe download`: renditions into a folder."""
 
+import os
 from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,9 +19,7 @@ if TYPE_CHECKING:
 
 def download(
     keys: Keys,
-    directory: Annotated[
-        Path, typer.Argument(metavar="DIR", file_okay=False, help="The folder, last; it is made where it is missing.")
-    ],
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The folder, last; it is made where it is missing.")],
     prefix: Prefix = None,
     preset: Annotated[
         list[str] | None,
@@ -38,7 +37,8 @@ def download(
 ) -> int:
     """Download the renditions of images into a folder, as PRESET/KEY.
 
-    What lies there already with the same content is skipped; files appear whole or not at all.
+    What lies there already with the same content is skipped; files appear whole or not at all. Of an image that is
+    being made anew, what there is of it is fetched.
 
     Example:
 
@@ -56,13 +56,24 @@ def download(
             f"No image is named, and {directory} is the folder.", "Name images before it, or many with --prefix."
         )
     check(keys, prefix)
+    check_folder(directory)
     pipeline = open_pipeline(session(profile, region, endpoint_url, local), stack)
     presets = frozenset(preset or ())
     if prefix is None:
         plan = of_images(pipeline, [source_key(pipeline, key) for key in keys], presets)
     else:
         plan = of_prefix(pipeline, prefix, presets)
-    return Screen(plan, directory, dry_run=dry_run, json=json).show(results(pipeline, plan, directory, dry_run))
+    screen = Screen(plan, directory, presets=presets, dry_run=dry_run, json=json)
+    return screen.show(results(pipeline, plan, directory, dry_run))
+
+
+def check_folder(directory: Path) -> None:
+    """Raise UsageError where something else than a folder is in the way of it."""
+    for place in (directory, *directory.parents):
+        if os.path.lexists(place):
+            if not place.is_dir():
+                raise UsageError(f"{place} is no folder.", "Give a folder, last, which is made where it is missing.")
+            return
 
 
 def results(pipeline: "Pipeline", plan: "Plan", directory: Path, dry_run: bool) -> Generator["Result"]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from imgpipe.cli.aws_options import STACK, EndpointUrl, Local, Profile, Region, StackName, session
+from imgpipe.cli.source_options import prefix_of_keys
 from imgpipe.cli.when import since as moment_of
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 ROWS = 20
 """As many as fit a terminal of 24 lines."""
+DIGITS = 9
 HEAD = f"{'Updated (UTC)':<16}  {'Status':<7}  {'Source':>9}  {'Made':>9}  Key"
 COLOURS = {"done": "green", "failed": "red", "deleted": "dim"}
 
@@ -23,16 +25,21 @@ def rows(text: str) -> int:
     """The number that `--limit` names."""
     if not text.isascii() or not text.isdigit():
         raise typer.BadParameter(f"{text!r} is no whole number, as 100, or 0 for all.")
+    if len(text) > DIGITS:
+        raise typer.BadParameter(f"{text[:DIGITS]}… has more than {DIGITS} digits; 0 is all.")
     return int(text)
 
 
 def list_images(
     prefix: Annotated[
-        str | None, typer.Option(metavar="TEXT", show_default=False, help="Only images whose key begins so.")
+        str | None,
+        typer.Option(
+            metavar="TEXT", parser=prefix_of_keys, show_default=False, help="Only images whose key begins so."
+        ),
     ] = None,
     status: Annotated[
         Literal["done", "failed", "deleted"] | None,
-        typer.Option(show_default=False, help="Only images of which this became."),
+        typer.Option(metavar="done|failed|deleted", show_default=False, help="Only images of which this became."),
     ] = None,
     since: Annotated[
         float | None,
@@ -69,7 +76,8 @@ def list_images(
     from rich.padding import Padding
 
     from imgpipe.cli import console, lines
-    from imgpipe.errors import IMAGE_ERRORS
+    from imgpipe.cli.summary import summarised
+    from imgpipe.errors import image_remedy
     from imgpipe.remote.listing import newest
     from imgpipe.remote.pipeline import open_pipeline
 
@@ -77,25 +85,26 @@ def list_images(
     wanted = ROWS if limit is None else limit
     # One more than is shown tells whether there are more.
     records = newest(pipeline.catalog, wanted + 1 if wanted else None, since=since, prefix=prefix, status=status)
-    count = 0
-    for record in islice(records, wanted or None):
-        if json:
-            import msgspec
+    count, more = 0, False
+    with summarised(lambda: {"listed": count, "more": more}, json=json):
+        for record in islice(records, wanted or None):
+            if json:
+                import msgspec
 
-            lines.print_line(msgspec.to_builtins(record.public()))
-        else:
-            paper = console.results()
-            if not count:
-                paper.print(HEAD, style="bold")
-            paper.print(row(record), soft_wrap=True)
-            if record.error:
-                for sentence in (record.error.message, IMAGE_ERRORS.get(record.error.code, "")):
-                    console.lay_out(paper, Padding(console.printable(sentence), (0, 0, 0, 4), expand=False))
-        count += 1
-    more = next(records, None) is not None
+                lines.print_line(msgspec.to_builtins(record.public()))
+            else:
+                paper = console.results()
+                if not count:
+                    paper.print(HEAD, style="bold")
+                paper.print(row(record), soft_wrap=True)
+                if record.error:
+                    for sentence in (record.error.message, image_remedy(record.error.code)):
+                        console.lay_out(paper, Padding(console.printable(sentence), (0, 0, 0, 4), expand=False))
+            count += 1
+        more = next(records, None) is not None
     if json:
-        lines.print_line({"type": "summary", "listed": count, "more": more})
-    elif more:
+        return
+    if more:
         console.talk().print(f"There are more than {count:,}: raise --limit (0 is all), or narrow it with --prefix.")
     elif not count:
         narrowed = prefix or status or since is not None

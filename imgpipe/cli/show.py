@@ -104,7 +104,7 @@ def _facts(shown: "Shown", pipeline: "Pipeline") -> Iterator[tuple[str, "str | T
 
     from imgpipe.cli.console import size
     from imgpipe.cli.status import moment
-    from imgpipe.errors import IMAGE_ERRORS
+    from imgpipe.errors import image_remedy
 
     record, source = shown.record, shown.source
     yield "Image", shown.key
@@ -112,7 +112,7 @@ def _facts(shown: "Shown", pipeline: "Pipeline") -> Iterator[tuple[str, "str | T
     yield "Status", Text.assemble((shown.status, COLOURS[shown.status]), updated)
     if record and record.error:
         yield "", record.error.message
-        yield "", IMAGE_ERRORS.get(record.error.code, "")
+        yield "", image_remedy(record.error.code)
     for sentence in _notes(shown, pipeline):
         yield "", sentence
     if source:
@@ -148,4 +148,4 @@ def _notes(shown: "Shown", pipeline: "Pipeline") -> Iterator[str]:
         yield "The source is gone; its renditions go when its turn comes."
     record = shown.record
     if record and record.status == "done" and shown.is_current and record.recipe != pipeline.recipe_hash:
-        yield f"To make it by the stack's recipe: {pipeline.session.command('reprocess', stack, '--prefix', shown.key)}"
+        yield f"To make it by the stack's recipe: {pipeline.session.command('reprocess', stack, shown.key)}"

@@ -6,6 +6,20 @@ import typer
 
 from imgpipe.errors import UsageError
 
+
+def prefix_of_keys(text: str) -> str:
+    """The prefix that `text` is. Raises typer.BadParameter where no key can begin so."""
+    from imgpipe.worker.keys import LONGEST
+
+    try:
+        length = len(text.encode())
+    except UnicodeEncodeError:
+        raise typer.BadParameter(f"{text!a} is not valid UTF-8, as every key is.") from None
+    if length > LONGEST:
+        raise typer.BadParameter(f"it has {length:,} bytes, and no key more than {LONGEST:,}.")
+    return text
+
+
 Keys = Annotated[
     list[str],
     typer.Argument(
@@ -15,7 +29,10 @@ Keys = Annotated[
 Prefix = Annotated[
     str | None,
     typer.Option(
-        metavar="TEXT", show_default=False, help="Instead of KEYs: every image whose key begins so; '' is all."
+        metavar="TEXT",
+        parser=prefix_of_keys,
+        show_default=False,
+        help="Instead of KEYs: every image whose key begins so.",
     ),
 ]
 

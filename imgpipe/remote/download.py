@@ -7,25 +7,29 @@ botocore holds what arrives against it.
 import base64
 import errno
 import hashlib
+import os
 import sys
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 from botocore.exceptions import FlexibleChecksumError, IncompleteReadError, ReadTimeoutError, ResponseStreamingError
 from msgspec import Struct
 
 from imgpipe.adapters.folder import FolderStore
 from imgpipe.errors import AwsError, ImageError
-from imgpipe.remote.failed import Failed, failed
+from imgpipe.remote.failed import OUTAGES, TRIES, Failed, failed, pause
 from imgpipe.remote.parallel import unordered
 from imgpipe.remote.pipeline import Pipeline
 from imgpipe.remote.session import aws_errors
-from imgpipe.remote.wanted import Wanted
+from imgpipe.remote.wanted import Wanted, missing
 
-TRIES: Final = 3
-"""Of one object that arrives damaged, or not to its end; a call that fails before is repeated by botocore."""
+ENOUGH: Final = 10
+"""Renditions that AWS fails at, one after the other, before the rest is not tried."""
 _BROKEN: Final = (FlexibleChecksumError, IncompleteReadError, ReadTimeoutError, ResponseStreamingError)
+_OF_ONE: Final = OUTAGES | {"damaged"}
+"""Codes of an AwsError after which the next rendition may well arrive."""
 _ENDS_ALL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 
@@ -51,6 +55,7 @@ class Would(Struct, frozen=True):
     action: Literal["new", "changed", "unchanged"]
 
 
+Found = TypeVar("Found")
 Result = Downloaded | Unchanged | Would | Failed
 
 
@@ -61,30 +66,43 @@ class Download:
     pipeline: Pipeline
     folder: FolderStore
     dry_run: bool = False
+    sleep: Callable[[float], None] = time.sleep
 
-    def fetch(self, wanted: Iterable[Wanted]) -> Iterator[Result]:
-        """Fetch what is not there yet, and tell what became of each. Raises AwsError, and OSError where the disk takes
-        no more."""
-        return unordered(self._fetch, wanted)
+    def fetch(self, wanted: Iterable[Wanted]) -> Generator[Result]:
+        """Fetch what is not there yet, and tell what became of each, also of what is under way when it raises: AwsError
+        for what would stop every one, or `ENOUGH` outages in a row, and OSError where the disk takes no more."""
+        outages = 0
+        last: Failed | None = None
+
+        def unless_hopeless() -> Iterator[Wanted]:
+            for each in wanted:
+                if last and outages >= ENOUGH:
+                    raise AwsError(last.code, last.message, last.remedy)
+                yield each
+
+        for result in unordered(self._fetch, unless_hopeless()):
+            if isinstance(result, Failed) and result.code in OUTAGES:
+                outages, last = outages + 1, result
+            else:
+                outages = 0
+            yield result
 
     def _fetch(self, wanted: Wanted) -> Result:
         if _leads_out(wanted.key):
             message = "Its key is no path below a folder, and was not followed."
             return Failed(wanted.key, "unsafe_key", message, "Give its source another name.")
         try:
-            with aws_errors():
-                found = self._compare(wanted)
-                if self.dry_run:
-                    return Would(wanted.key, wanted.bytes, found)
-                if found == "unchanged":
-                    return Unchanged(wanted.key, wanted.bytes)
-                data = self._read(wanted.key)
+            found = self._patiently(lambda: self._compare(wanted))
+            if self.dry_run:
+                return Would(wanted.key, wanted.bytes, found)
+            if found == "unchanged":
+                return Unchanged(wanted.key, wanted.bytes)
+            data = self._patiently(lambda: self._read(wanted.key))
             if data is None:
-                again = "Run the same command again, for what is there now."
-                return Failed(wanted.key, "vanished", "It was removed meanwhile.", again)
+                return missing(self.pipeline, wanted.key, wanted.source)
             self.folder.write(wanted.key, data, "")
         except AwsError as error:
-            if error.code != "damaged":
+            if error.code not in _OF_ONE:
                 raise
             return failed(wanted.key, error)
         except ImageError as error:
@@ -95,6 +113,19 @@ class Download:
             message = f"The system refuses {error.filename}: {error.strerror}."
             return Failed(wanted.key, "file", message, "Mend that, then run the same command again.")
         return Downloaded(wanted.key, len(data))
+
+    def _patiently(self, call: Callable[[], Found]) -> Found:
+        """What `call` returns, which is tried again where it fails by what passes. Raises AwsError."""
+        for tries in range(1, TRIES):
+            try:
+                with aws_errors():
+                    return call()
+            except AwsError as error:
+                if error.code not in _OF_ONE:
+                    raise
+                self.sleep(pause(tries))
+        with aws_errors():
+            return call()
 
     def _compare(self, wanted: Wanted) -> Literal["new", "changed", "unchanged"]:
         """What the folder holds, by the MD5 that S3 gives, or the SHA-256 that the rendition was put with."""
@@ -123,17 +154,14 @@ class Download:
 
     def _read(self, key: str) -> bytes | None:
         """The bytes at `key`, as S3's checksum has them; None where nothing lies there any more."""
-        for tries_left in reversed(range(TRIES)):
-            try:
-                blob = self.pipeline.renditions.read(key, sys.maxsize)
-            except _BROKEN:
-                if not tries_left:
-                    raise
-            else:
-                return blob.data if blob else None
-        return None
+        try:
+            blob = self.pipeline.renditions.read(key, sys.maxsize)
+        except _BROKEN as error:
+            raise AwsError("damaged", "What arrived is not what AWS sent.", "Run the same command again.") from error
+        return blob.data if blob else None
 
 
 def _leads_out(key: str) -> bool:
-    """Whether `key` names something else than a path below a folder, on any system."""
-    return "\\" in key or "\0" in key or any(part in ("", ".", "..") for part in key.split("/"))
+    """Whether `key` names something else than a path below a folder of this system."""
+    strange = "\0\\" if os.name == "nt" else "\0"
+    return any(c in key for c in strange) or any(part in ("", ".", "..") for part in key.split("/"))

@@ -5,6 +5,7 @@ Only what a person can meet and mend is translated; everything else is a fault o
 
 import re
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from imgpipe.errors import AwsError, ImgpipeError, NoStackError, StackError
 
@@ -53,6 +54,8 @@ THROTTLED: Final = frozenset(
         "TooManyRequestsException",
     }
 )
+UNAVAILABLE: Final = frozenset({"InternalError", "ServiceUnavailable"})
+"""S3 says it of a single key in an answer that is a success ("DeleteObjects")."""
 LOST: Final = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "NoSuchBucket", "ResourceNotFoundException"})
 _NO_STACK: Final = re.compile(r"Stack (?:with id )?[\['\"]?(?P<name>[\w:/-]+)[\]'\"]? does not exist")
 _FORBIDDEN: Final = re.compile(
@@ -129,7 +132,7 @@ def _before_an_answer(error: Exception) -> ImgpipeError:
             where = about.get("endpoint_url", "AWS")
             what = "did not answer in time" if "Timeout" in type(error).__name__ else "cannot be reached"
             if where.startswith("http://127.0.0.1:"):
-                return AwsError("unreachable", f"{where} {what}.", "Start the emulator there with: imgpipe emulate")
+                return AwsError("unreachable", f"{where} {what}.", f"Start the emulator there with: {_emulate(where)}")
             return AwsError("unreachable", f"{where} {what}.", "Check the network, the region and --endpoint-url.")
     return AwsError("aws", _sentence(error), "Mend that in AWS's configuration, then try again.")
 
@@ -162,7 +165,7 @@ def refusal(error: "ClientError") -> ImgpipeError:
         return AwsError("denied", f"AWS refused {what}{where}.", "Have it allowed, or take another --profile.")
     if code in THROTTLED:
         return AwsError("throttled", f"AWS is throttling {call} ({code}).", "Wait a minute, then try again.")
-    if http >= 500:
+    if http >= 500 or code in UNAVAILABLE:
         return AwsError("unavailable", f"AWS failed at {call}: {message or code}.", "Wait a minute, then try again.")
     if http == 404 and code == "404" and not message.strip(".").replace("Not Found", ""):
         return StackError(f"AWS knows nothing of what {call} asked for.", "Check --region and --endpoint-url.")
@@ -172,6 +175,14 @@ def refusal(error: "ClientError") -> ImgpipeError:
             "The stack has lost it: take the stack down and deploy it again.",
         )
     return StackError(f"AWS refused {call}: {(message or code).rstrip('.')}.", "Mend that, then try again.")
+
+
+def _emulate(url: str) -> str:
+    """The command that starts the emulator at `url`."""
+    from imgpipe.remote.emulated import PORT
+
+    port = urlsplit(url).port or PORT
+    return "imgpipe emulate" if port == PORT else f"imgpipe emulate --port {port}"
 
 
 def _profiles() -> str:

@@ -5,14 +5,18 @@ out.
 """
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
+from typing import Final
 
 from imgpipe.errors import NoImageError, UsageError
 from imgpipe.remote.objects import objects
 from imgpipe.remote.pipeline import Pipeline
 from imgpipe.remote.session import aws_errors
 from imgpipe.worker.keys import LONGEST
+
+LOOKED_FOR: Final = 5
+"""Of many keys that are not there, what so many may have meant is looked for: each takes several calls."""
 
 
 def source_key(pipeline: Pipeline, text: str) -> str:
@@ -47,6 +51,16 @@ def no_image(pipeline: Pipeline, key: str) -> NoImageError:
     folder = f"{key.strip('/')}/"
     if next(objects(pipeline.session, pipeline.source_bucket, folder), None):
         return NoImageError(key, f"It is a folder; see what lies in it with: {_list(pipeline, folder)}")
+    return _unknown(pipeline, key)
+
+
+def no_images(pipeline: Pipeline, keys: Sequence[str]) -> Iterator[NoImageError]:
+    """As `no_image`, for each of `keys`; what may have been meant is looked for the first `LOOKED_FOR` alone."""
+    for number, key in enumerate(keys):
+        yield no_image(pipeline, key) if number < LOOKED_FOR else _unknown(pipeline, key)
+
+
+def _unknown(pipeline: Pipeline, key: str) -> NoImageError:
     return NoImageError(key, f"See what there is with: {_list(pipeline)}")
 
 

@@ -37,13 +37,16 @@ def test_what_is_named_goes_and_what_is_not_there_is_said(running: Running, caps
     assert run(["delete", "--yes", "--json", "2.jpg", "nothing", "2.jpg"]) == 1
     failed, removed, summary = map(json.loads, capsys.readouterr().out.splitlines())
     assert (failed["key"], failed["code"]) == ("nothing", "no_image")
-    assert removed == {"type": "removed", "key": "2.jpg"}
-    assert summary == {"type": "summary", "removed": 1, "would": 0, "failed": 1}
+    assert removed == {"type": "delete", "status": "deleted", "key": "2.jpg"}
+    counts = {"deleted": 1, "would": 0, "failed": 1}
+    assert summary == {"type": "summary", "status": "ended", **counts, "error": None}
     assert sources(running) == ["1.jpg", "3.jpg"]
 
     assert run(["delete", "--yes", "--prefix", "x"]) == 0
     assert "no image begins so" in capsys.readouterr().out
-    assert run(["delete", "--yes", "--prefix", ""]) == 0
+    assert run(["delete", "--yes", "--prefix", ""]) == 2
+    assert "--all" in capsys.readouterr().err
+    assert run(["delete", "--yes", "--all"]) == 0
     assert "2 images" in capsys.readouterr().out
     assert sources(running) == []
 

@@ -35,13 +35,14 @@ def test_renditions_are_brought_into_a_folder_and_what_could_not_be_is_said(
 
     assert run(["download", "a/1.jpg", "b.jpg", "broken.jpg", str(out), "--preset", "web", "--json"]) == 1
     *told, summary = map(json.loads, capsys.readouterr().out.splitlines())
-    assert {each["key"]: each["type"] for each in told} == {
+    assert {each["key"]: each["status"] for each in told if each["type"] == "download"} == {
         "web/a/1.jpg": "unchanged",
         "web/b.jpg": "downloaded",
         "broken.jpg": "failed",
     }
     made = (out / "web" / "b.jpg").stat().st_size
-    assert summary == {"type": "summary", "downloaded": 1, "unchanged": 1, "would": 0, "failed": 1, "bytes": made}
+    counts = {"downloaded": 1, "unchanged": 1, "would": 0, "failed": 1, "without": 0, "bytes": made}
+    assert summary == {"type": "summary", "status": "ended", **counts, "error": None}
 
     assert run(["download", "--prefix", "x", str(tmp_path / "other")]) == 0
     assert "nothing: no image with renditions begins so" in capsys.readouterr().out
@@ -56,11 +57,12 @@ def test_renditions_are_brought_into_a_folder_and_what_could_not_be_is_said(
 def test_renditions_that_cannot_lie_side_by_side_are_refused_before_the_first(
     running: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for key in ("web/a.jpg", "web/a.jpg/b.jpg"):
-        running.pipeline.renditions.write(key, b"1234", "image/jpeg")
+    for key in ("photo", "photo.jpg.jpg/b.jpg"):
+        running.put(key, photo(tmp_path / "photo.jpg").read_bytes())
+    running.work()
     for options in ([], ["--dry-run"]):
         assert run(["download", "--prefix", "", str(tmp_path / "out"), *options]) == 2
-        assert "web/a.jpg and web/a.jpg/b.jpg cannot lie in one folder" in capsys.readouterr().err
+        assert "photo.jpg.jpg and thumb/photo.jpg.jpg/b.jpg cannot lie in one folder" in capsys.readouterr().err
     assert files(tmp_path / "out") == []
 
 
@@ -70,7 +72,11 @@ def test_renditions_that_cannot_lie_side_by_side_are_refused_before_the_first(
         ([], "DIR"),
         (["cat.jpg"], "No image is named, and cat.jpg is the folder."),
         (["--prefix", "a/", "cat.jpg", "out"], "two ways to name images"),
-        (["cat.jpg", __file__], "is a file"),
+        (["cat.jpg", __file__], "is no folder"),
+        (["cat.jpg", f"{__file__}/a"], f"{__file__} is no folder"),
+        (["cat.jpg", "/dev/full"], "/dev/full is no folder"),
+        (["--prefix", "\udcff", "out"], "not valid UTF-8"),
+        (["--prefix", "a" * 1025, "out"], "1,025 bytes"),
     ],
 )
 def test_what_is_not_clear_is_a_usage_error(

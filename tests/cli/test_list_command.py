@@ -45,13 +45,21 @@ def test_a_person_sees_the_newest_first_and_why_an_image_failed(
     assert run(["list", "--json", "--limit", "0", "--status", "failed"]) == 0
     record, summary = map(json.loads, capsys.readouterr().out.splitlines())
     assert (record["key"], record["error"]["code"]) == ("b\x1b[2J.jpg", "empty")
-    assert summary == {"type": "summary", "listed": 1, "more": False}
+    assert summary == {"type": "summary", "status": "ended", "listed": 1, "more": False, "error": None}
     assert run(["list", "--json", "--limit", "1"]) == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["more"] is True
 
 
 @pytest.mark.parametrize(
-    "options", [("--since", "soon"), ("--status", "processing"), ("--limit", "-1"), ("--limit", "x")]
+    "options",
+    [
+        ("--since", "soon"),
+        ("--status", "processing"),
+        ("--limit", "-1"),
+        ("--limit", "x"),
+        ("--limit", "1" * 5000),
+        ("--prefix", "a" * 1025),
+    ],
 )
 def test_what_cannot_be_asked_is_a_usage_error_with_the_value_seen(
     options: tuple[str, str], capsys: pytest.CaptureFixture[str]
@@ -59,4 +67,4 @@ def test_what_cannot_be_asked_is_a_usage_error_with_the_value_seen(
     assert run(["list", *options]) == 2
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert options[1] in shown.err
+    assert options[1][:9] in shown.err or "1,025 bytes" in shown.err

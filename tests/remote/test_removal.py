@@ -57,17 +57,51 @@ def refuse(running: Running, *codes: str | None) -> None:
     running.account.session.client("s3").meta.events.register("before-send.s3.DeleteObjects", respond)
 
 
-def test_what_s3_refuses_of_a_batch_is_tried_again_or_told_by_its_key(running: Running) -> None:
+def test_what_s3_refuses_of_a_batch_is_tried_again_after_a_pause_or_told_by_its_key(running: Running) -> None:
     running.put("no.jpg", jpeg())
     refuse(running, "InternalError", "SlowDown")
-    assert list(remove(running.pipeline, ["no.jpg", "yes.jpg"])) == [Removed("no.jpg"), Removed("yes.jpg")]
+    pauses: list[float] = []
+    told = list(remove(running.pipeline, ["no.jpg", "yes.jpg"], pauses.append))
+    assert told == [Removed("yes.jpg"), Removed("no.jpg")]
     assert sources(running) == []
+    assert 0.5 <= pauses[0] <= 1 <= pauses[1] <= 2
 
     refuse(running, "SlowDown", "AccessDenied")
-    refused, removed = remove(running.pipeline, ["no.jpg", "yes.jpg"])
+    removed, refused = remove(running.pipeline, ["no.jpg", "yes.jpg"], pauses.append)
     assert isinstance(refused, Failed)
     assert (refused.key, refused.code) == ("no.jpg", "denied")
     assert removed == Removed("yes.jpg")
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [("InternalError", "unavailable"), ("ServiceUnavailable", "unavailable"), ("SlowDown", "throttled")],
+)
+def test_an_outage_of_one_key_is_called_one(running: Running, code: str, told: str) -> None:
+    refuse(running, *[code] * 3)
+    _, refused = remove(running.pipeline, ["no.jpg", "yes.jpg"], lambda _: None)
+    assert isinstance(refused, Failed)
+    assert refused.code == told
+
+
+def test_what_is_gone_is_told_before_the_rest_is_asked_for_again(running: Running) -> None:
+    refuse(running, "SlowDown")
+
+    def interrupt(_: float) -> None:
+        raise KeyboardInterrupt
+
+    results = remove(running.pipeline, ["no.jpg", "yes.jpg"], interrupt)
+    assert next(results) == Removed("yes.jpg")
+    with pytest.raises(KeyboardInterrupt):
+        next(results)
+
+
+def test_of_many_keys_that_are_not_there_few_are_looked_for(running: Running) -> None:
+    running.account.session.calls.clear()
+    absent = missing(running.pipeline, [f"nothing/{number}.jpg" for number in range(40)])
+    assert len(absent) == 40
+    assert {failure.remedy for failure in absent} == {"See what there is with: imgpipe list --stack imgpipe"}
+    assert len(running.account.session.calls) < 40 * 2 + 50
 
 
 def test_where_nothing_may_be_removed_the_right_is_named(running: Running) -> None:
