@@ -30,7 +30,7 @@ def test_chosen_and_dropped_photos_are_followed_to_their_end(paged: Paged, windo
     chooser.value.set_files([chosen, broken, drawing])
     expect(card(window, "chosen.jpg")).to_contain_text("Queued")
     expect(card(window, "drawing.svg")).to_contain_text("Not uploaded")
-    expect(card(window, "drawing.svg")).to_contain_text("The content type 'image/svg+xml' is none that is opened.")
+    expect(card(window, "drawing.svg")).to_contain_text("Convert it to JPEG")
     expect(window.get_by_text("2 images in work")).to_be_visible()
 
     photo(tmp_path / "folder" / "deep" / "inner.png")
@@ -55,7 +55,7 @@ def test_chosen_and_dropped_photos_are_followed_to_their_end(paged: Paged, windo
 
 def test_an_image_is_compared_linked_reprocessed_and_deleted(paged: Paged, window: "Page", tmp_path: Path) -> None:
     put(paged, "a/sun.jpg", "moon.jpg", folder=tmp_path)
-    card(window, "a/sun.jpg").get_by_role("button").click()
+    card(window, "a/sun.jpg").get_by_role("heading").click()
     details = window.get_by_role("dialog", name="a/sun.jpg")
     slider = details.get_by_role("slider")
     expect(slider).to_have_attribute("aria-valuetext", "50 % before, 50 % after")

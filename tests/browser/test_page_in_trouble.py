@@ -31,7 +31,7 @@ def test_uploads_wait_for_the_end_of_an_outage_or_are_stopped(paged: Paged, wind
     files = [photo(tmp_path / f"{number}.jpg") for number in range(6)]
     window.locator("#files").set_input_files(files)
     expect(window.get_by_text("trying again soon: imgpipe does not answer")).to_be_visible()
-    expect(card(window, "5.jpg")).to_contain_text("Waiting to upload")
+    expect(card(window, "5.jpg")).to_contain_text("Waiting to be sent")
     expect(window.locator("[data-status=refused]")).to_have_count(0)
     window.unroute("**/upload")
     expect(window.get_by_text("6 images in work")).to_be_visible()
@@ -39,7 +39,7 @@ def test_uploads_wait_for_the_end_of_an_outage_or_are_stopped(paged: Paged, wind
 
     window.route("**/upload", lambda route: None)
     window.locator("#files").set_input_files([photo(tmp_path / f"more-{number}.jpg") for number in range(6)])
-    expect(card(window, "more-5.jpg")).to_contain_text("Waiting to upload")
+    expect(card(window, "more-5.jpg")).to_contain_text("Waiting to be sent")
     window.get_by_role("button", name="Stop").click()
     expect(window.locator(".card")).to_have_count(6)
     expect(window.get_by_text("6 images in work")).to_be_visible()
@@ -93,6 +93,7 @@ def test_refused_uploads_belong_to_the_failed_until_tried_again(paged: Paged, wi
 
 def test_what_leaves_a_filter_leaves_the_page(paged: Paged, window: "Page", tmp_path: Path) -> None:
     put(paged, "gone.jpg", "stays.jpg", folder=tmp_path)
+    expect(window.locator(".card")).to_have_count(2)
     held: list[Route] = []
     first = "**/api/images?status=done"
     window.route(first, lambda route: held.append(route), times=1)

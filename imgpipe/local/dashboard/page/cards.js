@@ -10,8 +10,10 @@ const MOVING = ["waiting", "uploading", "queued", "processing", "deleting"];
 /** A card without content; `open` is called when somebody wants to know more. */
 export function makeCard(open) {
   const button = element("button", { type: "button", class: "mat", onclick: open });
-  const card = element("li", { class: "card" }, button, element("div", { class: "text" }));
-  return card;
+  const text = element("div", { class: "text" });
+  // For a pointer: with keys the button is enough.
+  text.addEventListener("click", ({ target }) => { if (!target.closest("button") && !button.disabled) open(); });
+  return element("li", { class: "card" }, button, text);
 }
 
 /** Draws `image` on its card: the API's document; or a `local` one, which the API has no name for yet, with what is known
@@ -63,7 +65,7 @@ export function picture(image) {
   const made = [...(image.renditions ?? [])].filter((rendition) => rendition.url);
   made.sort((one, other) => one.width * one.height - other.width * other.height);
   const sharp = made.find(({ width, height }) => Math.max(width, height) >= SHARP) ?? made.at(-1);
-  return sharp?.url ?? (image.status === "failed" ? null : image.preview ?? null);
+  return sharp?.url ?? (["failed", "refused"].includes(image.status) ? null : image.preview ?? null);
 }
 
 function bar(image) {
@@ -80,7 +82,12 @@ function reason(image, remedies) {
 
 /** Why an image failed, and what to do. */
 export function told(image, remedies) {
-  if (image.problem) return { code: image.problem.code, message: image.problem.message, remedy: image.problem.remedy };
+  if (image.problem) {
+    const { code, message, remedy } = image.problem;
+    // What the API says of content types is for programs.
+    return code === "unsupported_format"
+      ? { code, message: "This is no kind of image that is opened.", remedy: remedies[code] ?? remedy } : { code, message, remedy };
+  }
   const { code, message } = image.error;
   return { code, message, remedy: remedies[code] ?? "" };
 }

@@ -42,7 +42,7 @@ export const moment = (time) =>
   new Date(time).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
 
 export const STATUS = {
-  waiting: "Waiting to upload",
+  waiting: "Waiting to be sent",
   uploading: "Uploading",
   queued: "Queued",
   processing: "Processing",
