@@ -126,6 +126,8 @@ def upload(
         raise UsageError("--token is of --via api, which is not given.", "Give both, or neither.")
     if paths.count(STDIN) != (name is not None):
         raise UsageError("One - and --name belong together.", "Say what is to be uploaded as in: - --name page.png")
+    if name is not None and (not name or name in (".", "..") or "/" in name):
+        raise UsageError(f"--name {name!r} is no name of a file.", "Give it as in page.png; folders with --prefix.")
     with ExitStack() as files:
         standard_input = files.enter_context(_spooled(name)) if name is not None else None
         choice = choose(
@@ -175,6 +177,6 @@ def _spooled(name: str) -> Iterator["StandardInput"]:
     with NamedTemporaryFile() as file:
         shutil.copyfileobj(sys.stdin.buffer, file)
         if not file.tell():
-            raise UsageError("Nothing came on stdin.", "Check the program before the pipe, or name files.")
+            raise UsageError("Nothing came on stdin.", "Check the command before the pipe, which printed nothing.")
         file.flush()
         yield StandardInput(name, Path(file.name))

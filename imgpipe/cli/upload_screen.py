@@ -246,7 +246,7 @@ class Screen:
         if choice.unmatched:
             yield "Left out", f"{counted(choice.unmatched, 'file')} by --include and --exclude"
         if choice.passed_over:
-            yield "Passed over", f"{choice.passed_over:,} hidden or no files"
+            yield "Passed over", f"{choice.passed_over:,} that are hidden or no files"
         if choice.linked:
             yield "Not entered", counted(choice.linked, "linked folder")
         if not choice.files and not choice.unread:

@@ -272,6 +272,8 @@ def test_ctrl_c_while_waiting_leaves_what_is_uploaded(running: Running, folder: 
         (["in/notes.txt"], "Nothing of what was named is an image"),
         (["in", "--prefix", "/a"], "Keys cannot begin with /a"),
         (["-"], "One - and --name belong together"),
+        (["-", "--name", ""], "--name '' is no name of a file"),
+        (["-", "--name", "../x.webp"], "--name '../x.webp' is no name of a file"),
         (["in", "--name", "a.jpg"], "One - and --name belong together"),
         (["in", "--via", "api", "--prefix", "a"], "--via api and --prefix exclude one another"),
         (["in", "--via", "api", "--force"], "--via api and --force exclude one another"),

@@ -21,6 +21,7 @@ from imgpipe.errors import AwsError, UsageError
 from imgpipe.local.emulator.front import Front
 from imgpipe.local.emulator.gateway import Gateway
 from imgpipe.local.emulator.server import serve
+from imgpipe.remote import emulated
 from imgpipe.remote.pipeline import Pipeline
 from imgpipe.remote.session import Session
 from imgpipe.remote.upload.choose import choose
@@ -80,10 +81,12 @@ class Api:
 def api(account: Account, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
     """An API and a bucket that holds forms to their policies, as S3 does."""
     monkeypatch.setattr("imgpipe.remote.upload.api.random.random", lambda: 0.0)
+    # The emulator's front and gateway take signatures for its own region alone.
+    monkeypatch.setenv("AWS_REGION", emulated.REGION)
     bucket = Front(DomainDispatcherApplication(create_backend_app), KEYS, lambda queue, body: None)
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Any:
-        if environ.get("CONTENT_TYPE", "").startswith("multipart/form-data") and (told := api.at_form()):
+        if environ.get("CONTENT_TYPE", "").startswith("multipart/form-data") and (told := made.at_form()):
             environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
             start_response(f"{told[0]} Refused", [("Content-Length", str(len(told[1])))])
             return [told[1]]
@@ -91,10 +94,10 @@ def api(account: Account, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
 
     front = serve(application, 0)
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{front.port}")
-    api = Api(account.session)
-    api.pipeline = Place(account, ApiEndpoint=api.url).pipeline
-    yield api
-    api.close()
+    made = Api(account.session)
+    made.pipeline = Place(account, ApiEndpoint=made.url).pipeline
+    yield made
+    made.close()
     front.close()
 
 
@@ -172,7 +175,7 @@ def test_no_try_begins_with_a_form_that_is_near_its_end(account: Account, api: A
     def refuse() -> tuple[int, bytes] | None:
         if len(api.asked) > 1:
             return None
-        account.session.now = lambda: now() + UPLOAD_SECONDS - 30  # type: ignore[method-assign]
+        account.session.now = lambda: now() + UPLOAD_SECONDS - 30
         return 503, refusal("SlowDown")
 
     api.at_form = refuse

@@ -54,6 +54,12 @@ def test_anything_may_be_uploaded_but_nothing_as_what_a_browser_could_run(folder
     assert [(file.key, file.media_type) for file in choose(["in"], anything=True).files] == [("page.html", OTHER)]
 
 
+def test_what_is_named_twice_is_left_out_once(folder: Path) -> None:
+    (folder / "in").mkdir()
+    (folder / "in/notes.txt").write_text("no image")
+    assert [left.path for left in choose(["in", "./in"]).left_out] == ["./in/notes.txt"]
+
+
 def test_hidden_files_links_to_folders_and_what_is_no_file_are_passed_over(folder: Path) -> None:
     photo(folder / "in/a.jpg")
     photo(folder / "in/.hidden.jpg")
@@ -99,11 +105,15 @@ def test_a_prefix_that_keys_cannot_begin_with_is_refused(prefix: str) -> None:
         choose([], prefix=prefix)
 
 
-def test_a_key_that_s3_cannot_hold_is_refused_by_name(folder: Path) -> None:
+def test_a_key_that_s3_cannot_hold_fails_alone_by_name(folder: Path) -> None:
     deep = "/".join(["d" * 200] * 5)
     photo(folder / "in" / deep / ("n" * 20 + ".jpg"))
-    with pytest.raises(UsageError, match="1,029 bytes, and S3 takes 1,024"):
-        choose(["in"])
+    photo(folder / "in/a.jpg")
+    choice = choose(["in"])
+    assert keys(choice) == ["a.jpg"]
+    (failure,) = choice.unread
+    assert failure.code == "bad_key"
+    assert "1,029 bytes, and S3 takes 1,024" in failure.message
 
 
 def test_a_name_that_is_no_utf_8_is_refused_as_a_person_can_read_it(folder: Path) -> None:
@@ -112,8 +122,12 @@ def test_a_name_that_is_no_utf_8_is_refused_as_a_person_can_read_it(folder: Path
         (folder / "in/a.jpg").rename(folder / "in" / os.fsdecode(b"caf\xe9.jpg"))
     except OSError:
         pytest.skip("this file system takes no such name")
+    (failure,) = choose(["in"]).unread
+    failure.path.encode()
+    failure.message.encode()
+    assert failure.path == "in/caf\\xe9.jpg"
     with pytest.raises(UsageError, match=r"caf\\xe9\.jpg cannot be uploaded: .* is not valid UTF-8") as raised:
-        choose(["in"])
+        choose([os.fsdecode(b"in/caf\xe9.jpg")])
     raised.value.message.encode()
     assert keys(choose(["in"], exclude=["caf*"])) == []
 

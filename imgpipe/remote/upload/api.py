@@ -43,7 +43,8 @@ class Api:
     def __init__(
         self, pipeline: Pipeline, token: str | None, meter: Meter, stopped: threading.Event, *, dry_run: bool
     ) -> None:
-        if pipeline.stack.parameters.get("ApiAuth") == "jwt" and not token:
+        self._is_jwt = pipeline.stack.parameters.get("ApiAuth") == "jwt"
+        if self._is_jwt and not token:
             raise UsageError(
                 f"The HTTP API of {pipeline.stack.name} takes tokens of its identity provider, not AWS credentials.",
                 "Give one with --token or IMGPIPE_TOKEN, or leave --via api out.",
@@ -161,7 +162,8 @@ class Api:
         message = message or str(told.get("message") or told.get("detail") or "")
         if call == _OFFERING and self._token and status in (401, 403):
             why = f"The HTTP API does not take the token: {message or code}."
-            return AwsError("denied", why, "Give another with --token or IMGPIPE_TOKEN.")
+            remedy = "Give another with --token or IMGPIPE_TOKEN"
+            return AwsError("denied", why, f"{remedy}." if self._is_jwt else f"{remedy}, or none: it takes signatures.")
         refused: Exception = ClientError(
             {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}, call
         )

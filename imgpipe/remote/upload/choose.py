@@ -21,6 +21,7 @@ from imgpipe.remote.upload.events import Failed
 STDIN: Final = "-"
 OTHER: Final = "application/octet-stream"
 """The content type of what is no image: nothing that a browser could run, whatever the file's name claims."""
+_RENAME: Final = "Rename it, or leave it out with --exclude."
 _HEAD: Final = 1024
 """Bytes that a format is told by: an `ftyp` box lists its brands in them."""
 
@@ -79,8 +80,8 @@ def choose(
     """Look at every path; a pattern that the shell left as it was is expanded here, `**` over folders too.
 
     `prefix` is a folder: a slash is added where it has none at its end. With `anything`, what is no image is chosen
-    too. Raises UsageError for a path that is not there, a key that S3 cannot hold, and two files that would meet in one
-    key.
+    too. A file in a folder whose key S3 cannot hold is among the unread. Raises UsageError for a path that is not
+    there, such a file that was named itself, and two files that would meet in one key.
     """
     look = _Look(_folder(prefix), Patterns(include, exclude), anything)
     for path in _expanded(paths):
@@ -91,11 +92,13 @@ def choose(
         else:
             look.at_file(os.path.basename(path), path, path)  # noqa: PTH119 - Path would fold what is no UTF-8
     files = _checked(sorted(look.files))
-    named = next((left for left in look.left_out if left.named), None)
+    named = next((left for left in look.left_out.values() if left.named), None)
     if not files and named:
         message = f"Nothing of what was named is an image. {named.path}: {named.reason}"
         raise UsageError(message, "Name images, or add --any to upload what is none.")
-    return Choice(files, tuple(look.left_out), tuple(look.unread), look.unmatched, look.passed_over, look.linked)
+    return Choice(
+        files, tuple(look.left_out.values()), tuple(look.unread), look.unmatched, look.passed_over, look.linked
+    )
 
 
 class _Look:
@@ -103,7 +106,7 @@ class _Look:
 
     def __init__(self, prefix: str, patterns: Patterns, anything: bool) -> None:
         self.files: set[File] = set()
-        self.left_out: list[LeftOut] = []
+        self.left_out: dict[str, LeftOut] = {}
         self.unread: list[Failed] = []
         self.unmatched = self.passed_over = self.linked = 0
         self._prefix = prefix
@@ -150,9 +153,15 @@ class _Look:
             media_type = f"image/{sniff(head)}"
         except ImageError as error:
             if not self._anything:
-                self.left_out.append(LeftOut(shown(called), facts.st_size, error.message, named))
+                self.left_out[os.path.normpath(path)] = LeftOut(shown(called), facts.st_size, error.message, named)
                 return
-        self.files.add(File(self._prefix + inside, path, shown(called), facts.st_size, facts.st_mtime_ns, media_type))
+        key = self._prefix + inside
+        if problem := _problem(key):
+            if named:
+                raise UsageError(f"{shown(called)} cannot be uploaded: {problem}.", _RENAME)
+            self.unread.append(Failed(None, shown(called), "bad_key", f"It cannot be uploaded: {problem}.", _RENAME))
+            return
+        self.files.add(File(key, path, shown(called), facts.st_size, facts.st_mtime_ns, media_type))
 
     def _refused(self, path: str, error: OSError) -> None:
         self.unread.append(unreadable(None, shown(path), error))
@@ -185,14 +194,9 @@ def _folder(prefix: str) -> str:
 
 
 def _checked(found: Sequence[File]) -> tuple[File, ...]:
-    """The sorted files, each once, however it was named. Raises UsageError for the first key that cannot be, or that
-    two of them would have."""
+    """The sorted files, each once, however it was named. Raises UsageError for a key that two of them would have."""
     files: list[File] = []
     for file in found:
-        if problem := _problem(file.key):
-            raise UsageError(
-                f"{file.called} cannot be uploaded: {problem}.", "Rename it, or leave it out with --exclude."
-            )
         if not files or files[-1].key != file.key:
             files.append(file)
         elif not Path(files[-1].path).samefile(file.path):
@@ -211,7 +215,7 @@ def _problem(key: str) -> str | None:
         return f"the key has {length:,} bytes, and S3 takes {LONGEST_KEY:,}"
     segments = key.split("/")
     if "." in segments or ".." in segments:
-        return f"the key {key} has a part . or .."
+        return f"the key {key} has a part '.' or '..'"
     if not all(segments):
         return f"the key {key} has an empty part"
     return None
