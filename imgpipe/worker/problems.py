@@ -26,11 +26,16 @@ class Problem(Exception):
         super().__init__(detail)
         self.status = STATUS[code]
         self.headers = headers or {}
-        self.document = {
-            "type": f"urn:imgpipe:problem:{code}",
-            "title": self.status.phrase,
-            "status": self.status.value,
-            "detail": detail,
-            "code": code,
-            "remedy": remedy,
-        }
+        self.document = document(self.status, code, detail, remedy)
+
+
+def document(status: HTTPStatus, code: str, detail: str, remedy: str) -> dict[str, object]:
+    """A problem document; `detail` and `remedy` are sentences."""
+    return {
+        "type": f"urn:imgpipe:problem:{code}",
+        "title": status.phrase,
+        "status": status.value,
+        "detail": detail,
+        "code": code,
+        "remedy": remedy,
+    }

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from imgpipe.errors import ImgpipeError
-from imgpipe.worker.problems import MEDIA_TYPE
+from imgpipe.worker import problems
 
 JSON: Final = "application/json"
 
@@ -38,15 +38,11 @@ def document(value: object) -> Answer:
 
 def problem(status: HTTPStatus, code: str, detail: str, remedy: str) -> Answer:
     """A problem document; `detail` and `remedy` are sentences."""
-    told = {
-        "type": f"urn:imgpipe:problem:{code}",
-        "title": status.phrase,
-        "status": status.value,
-        "detail": detail,
-        "code": code,
-        "remedy": remedy,
-    }
-    return Answer(status, msgspec.json.encode(told), {"content-type": MEDIA_TYPE})
+    return Answer(
+        status,
+        msgspec.json.encode(problems.document(status, code, detail, remedy)),
+        {"content-type": problems.MEDIA_TYPE},
+    )
 
 
 def outage(error: ImgpipeError) -> Answer:
