@@ -35,7 +35,7 @@ def test_each_result_has_the_commands_name_and_what_became_of_it(
     running.put("cat.jpg", jpeg())
     running.work()
     out = str(tmp_path / "out")
-    told = {}
+    told: dict[tuple[str, int], set[str]] = {}
     for command in (
         ["download", "--dry-run"],
         ["download"],
