@@ -10,6 +10,7 @@ import argparse
 import os
 import random
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
@@ -27,7 +28,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from stack_account import SOURCE, Account, isolate
 
-PORT: Final = 4799
+with socket.socket() as free:
+    free.bind(("127.0.0.1", 0))
+    PORT: Final[int] = free.getsockname()[1]
 URL: Final = f"http://127.0.0.1:{PORT}"
 
 
@@ -58,18 +61,22 @@ def main(files: int, size: int, rounds: int) -> None:
             "aws s3 sync": [aws, "s3", "sync", "--quiet", str(source), target],
             "s5cmd sync": [*s5cmd, "--log", "error", "sync", f"{source}/", target],
         }
-        _table("first", first, rounds, log, empty=True)
-        _table("again", again, rounds, log, empty=False)
+        _table("first", first, rounds, log, files, empty=True)
+        _table("again", again, rounds, log, files, empty=False)
 
 
-def _table(title: str, commands: dict[str, Sequence[str]], rounds: int, log: Path, *, empty: bool) -> None:
-    """Rounds alternate between all, so that a machine that slows down slows all."""
+def _table(title: str, commands: dict[str, Sequence[str]], rounds: int, log: Path, files: int, *, empty: bool) -> None:
+    """Rounds alternate between all, so that a machine that slows down slows all. Each must send all that is not there,
+    and no more."""
     costs: dict[str, list[Cost]] = {name: [] for name in commands}
     for _ in range(rounds):
         for name, command in commands.items():
             if empty:
                 _account().make_stack()
-            costs[name].append(_cost(command, log))
+            cost = _cost(command, log)
+            if (cost.requests >= files) != empty:
+                raise SystemExit(f"{name} made {cost.requests:,} requests for {files:,} files")
+            costs[name].append(cost)
     ours = _medians(next(iter(costs.values())))
     sys.stdout.write(f"\n{title:16}{'seconds':>9}{'ratio':>7}{'cpu s':>8}{'ratio':>7}{'requests':>10}\n")
     for name, each in costs.items():
