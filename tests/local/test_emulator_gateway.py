@@ -62,11 +62,14 @@ class Client:
         *,
         secret: str = "secret",  # noqa: S107  opens nothing
         service: str = "execute-api",
+        region: str = "us-east-1",
+        host: str = "",
     ) -> Answered:
         """A request signed by botocore."""
-        request = AWSRequest(method, self.url + path, data=body)
-        SigV4Auth(Credentials("imgpipe", secret), service, "us-east-1").add_auth(request)
-        sent = urllib3.HTTPHeaderDict(headers or {})
+        request = AWSRequest(method, f"http://{host}{path}" if host else self.url + path, data=body)
+        SigV4Auth(Credentials("imgpipe", secret), service, region).add_auth(request)
+        sent = urllib3.HTTPHeaderDict({"host": host} if host else {})
+        sent.extend(headers or {})
         sent.extend(request.headers.items())
         return self.ask(method, path, body, sent)
 
@@ -175,7 +178,10 @@ def test_what_comes_twice_is_joined_by_commas(api: Client) -> None:
     assert event["headers"]["x-tag"] == "a,b"
 
 
-@pytest.mark.parametrize(("segment", "parameter"), [("YS5qcGc", "YS5qcGc"), ("d%C3%A9j%C3%A0%20%2B1", "déjà +1")])
+@pytest.mark.parametrize(
+    ("segment", "parameter"),
+    [("YS5qcGc", "YS5qcGc"), ("d%C3%A9j%C3%A0%20%2B1", "déjà +1"), ("!(*)'", "!(*)'"), ("%21%2A", "!*")],
+)
 def test_paths_and_their_parameters_arrive_decoded(api: Client, segment: str, parameter: str) -> None:
     event = api.event("GET", f"/images/{segment}")
     assert event["pathParameters"] == {"id": parameter}
@@ -226,6 +232,7 @@ def test_who_does_not_sign_as_asked_is_forbidden(api: Client, function: Logged) 
     assert message(api.ask("GET", "/images", headers={"authorization": "Bearer token"})) == forbidden
     assert message(api.sign("GET", "/images", secret="guessed")) == forbidden  # noqa: S106  it must not open anything
     assert message(api.sign("GET", "/images", service="s3")) == forbidden
+    assert message(api.sign("GET", "/images", region="eu-west-1")) == forbidden
     request = AWSRequest("GET", api.url + "/images")
     SigV4Auth(Credentials("imgpipe", "secret"), "execute-api", "us-east-1").add_auth(request)
     signed = dict(request.headers.items())
@@ -310,7 +317,7 @@ def test_pages_of_the_configured_origins_may_call(open_api: Client, origin: str,
     assert preflight.headers.get("access-control-max-age") == ("3600" if allowed else None)
     answers = [preflight, open_api.ask("GET", "/images", headers={"origin": origin})]
     answers.append(open_api.sign("GET", "/images", headers={"origin": origin}))
-    assert [answer.status for answer in answers] == [204, 403, 200]
+    assert [answer.status for answer in answers] == [204, 403, 200 if allowed else 403]
     assert [answer.headers.get("access-control-allow-origin") for answer in answers] == [allowed] * 3
 
 
@@ -318,6 +325,28 @@ def test_only_the_configuration_says_who_may_read_an_answer(open_api: Client) ->
     answer = open_api.answer({"statusCode": 200, "headers": {"Access-Control-Allow-Origin": "*"}})
     assert answer.status == 200
     assert "access-control-allow-origin" not in answer.headers
+
+
+@pytest.mark.parametrize("origin", ["https://elsewhere.example", "null", "http://localhost.elsewhere.example"])
+def test_a_page_from_elsewhere_is_forbidden_however_well_it_signs(api: Client, open_api: Client, origin: str) -> None:
+    assert message(api.sign("GET", "/images", headers={"origin": origin})) == (403, "Forbidden")
+    assert api.sign("GET", "/images", headers={"origin": "http://localhost:3000"}).status == 200
+    answer = open_api.sign("POST", "/images", headers={"origin": origin.replace("http:", "https:")})
+    assert message(answer) == (403, "Forbidden")
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost:4567", 200),
+        ("[::1]:4567", 200),
+        ("api.localhost", 200),
+        ("evil.com", 403),
+        ("localhost.evil.com", 403),
+    ],
+)
+def test_only_a_name_of_this_machine_reaches_the_function(api: Client, host: str, status: int) -> None:
+    assert api.sign("GET", "/images", host=host).status == status
 
 
 def test_every_origin_may_be_allowed(function: Logged, tmp_path: Path) -> None:

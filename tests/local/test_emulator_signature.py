@@ -9,11 +9,11 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import pytest
-from botocore.auth import S3SigV4Auth, SigV4Auth, SigV4QueryAuth
+from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth, SigV4Auth, SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
-from front_case import KEY, Fronted, error, fronted
+from front_case import KEY, Fronted, error, fronted, xml
 from werkzeug.test import EnvironBuilder
 
 from imgpipe.local.emulator.refused import Refused
@@ -95,7 +95,7 @@ def test_a_stranger_is_refused(aws: Fronted) -> None:
     scope = f"{KEY}/20261122/us-east-1/s3/aws4_request"
     signed = "host;x-amz-content-sha256;x-amz-date"
     odd["Authorization"] = f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders={signed}, Signature=0"
-    assert error(aws.send("GET", f"{aws.url}/strangers/cat.jpg", headers=odd))[:2] == (403, "SignatureDoesNotMatch")
+    assert error(aws.send("GET", f"{aws.url}/strangers/cat.jpg", headers=odd))[:2] == (403, "AccessDenied")
     for client, code in (
         (aws.client(key="other"), "InvalidAccessKeyId"),
         (aws.client("s3", KEY, "another"), "SignatureDoesNotMatch"),
@@ -220,11 +220,13 @@ def test_both_styles_of_address_reach_the_same_object(aws: Fronted) -> None:
     for host in (
         f"{bucket}.localhost",
         f"{bucket}.s3.localhost",
-        f"{bucket}.s3.us-east-1.amazonaws.com",
+        f"{bucket}.s3.us-east-1.localhost:4566",
         "s3.localhost",
+        "LOCALHOST:4566",
+        "[::1]:4566",
     ):
         client = aws.client(signature_version="s3v4", s3={"addressing_style": "path"})
-        prefix = f"/{bucket}" if host == "s3.localhost" else ""
+        prefix = "" if host.startswith(bucket) else f"/{bucket}"
         link = client.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": ODD})
         path = urlsplit(link).path.removeprefix(f"/{bucket}")
         request = AWSRequest(
@@ -233,6 +235,33 @@ def test_both_styles_of_address_reach_the_same_object(aws: Fronted) -> None:
         _sign(request, "s3")
         answer = aws.send("GET", f"{aws.url}{prefix}{path}", headers=dict(request.headers.items()))
         assert (answer.status, answer.data) == (200, b"pixels"), host
+
+
+@pytest.mark.parametrize("service", ["s3", "sqs"])
+@pytest.mark.parametrize("host", ["evil.com", "evil.com:4566", "localhost.evil.com", "127.0.0.1.evil.com"])
+def test_a_name_that_may_lead_elsewhere_is_refused_however_it_is_signed(aws: Fronted, service: str, host: str) -> None:
+    request = AWSRequest("GET", f"http://{host}/?Action=ListQueues", headers={"Host": host})
+    _sign(request, service)
+    answer = aws.send("GET", f"{aws.url}/?Action=ListQueues", headers=dict(request.headers.items()))
+    assert (answer.status, b"AccessDenied" in answer.data) == (403, True)
+
+
+def test_a_signature_is_for_one_region(aws: Fronted) -> None:
+    request = AWSRequest("GET", f"{aws.url}/", headers={"Host": f"127.0.0.1:{aws.port}"})
+    _sign(request, "s3", "eu-west-1")
+    answer = aws.send("GET", request.url, headers=dict(request.headers.items()))
+    wrong = "the region 'eu-west-1' is wrong; expecting 'us-east-1'"
+    malformed = f"The authorization header is malformed; {wrong}"
+    assert error(answer) == (400, "AuthorizationHeaderMalformed", malformed)
+    assert xml(answer).findtext("Region") == "us-east-1"
+    link = AWSRequest("GET", f"{aws.url}/none/cat.jpg")
+    S3SigV4QueryAuth(Credentials(KEY, KEY), "s3", "eu-west-1").add_auth(link)
+    malformed = f"Error parsing the X-Amz-Credential parameter; {wrong}"
+    assert error(aws.send("GET", link.url)) == (400, "AuthorizationQueryParametersError", malformed)
+    request = AWSRequest("GET", f"{aws.url}/?Action=ListQueues", headers={"Host": f"127.0.0.1:{aws.port}"})
+    _sign(request, "sqs", "eu-west-1")
+    answer = aws.send("GET", request.url, headers=dict(request.headers.items()))
+    assert (answer.status, b"scoped to a valid region: 'us-east-1', not 'eu-west-1'" in answer.data) == (403, True)
 
 
 def test_another_services_body_is_signed_too() -> None:
@@ -256,9 +285,9 @@ def test_a_date_header_is_a_time_as_well_in_whatever_zone(hours: int) -> None:
     check(_environ(request, b""), "execute-api", {"imgpipe": "imgpipe"})
 
 
-def _sign(request: AWSRequest, service: str) -> None:
+def _sign(request: AWSRequest, service: str, region: str = "us-east-1") -> None:
     signer = S3SigV4Auth if service == "s3" else SigV4Auth
-    signer(Credentials("imgpipe", "imgpipe"), service, "us-east-1").add_auth(request)
+    signer(Credentials("imgpipe", "imgpipe"), service, region).add_auth(request)
 
 
 def _environ(request: AWSRequest, body: bytes) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from wsgiref.types import WSGIEnvironment
 from imgpipe.local.emulator.refused import Refused
 from imgpipe.local.emulator.request import Request
 
-_VIRTUAL: Final = re.compile(r"(?!s3\.)(.+?)\.(?:s3(?:[.-].+)?|localhost)")
-"""Hosts as photos.localhost, photos.s3.localhost and photos.s3.us-east-1.amazonaws.com."""
+_VIRTUAL: Final = re.compile(r"(?!s3\.)(.+?)\.(?:s3\.(?:.+\.)?)?localhost")
+"""Hosts as photos.localhost, photos.s3.localhost and photos.s3.us-east-1.localhost."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Which web pages may read a bucket's answers: S3's CORS rules, of which the first that fits decides.
 
 Without a fitting rule S3 answers a request all the same, and it is the browser that keeps the answer from the page.
+The emulator, whose credentials any page knows, refuses it, unless the page is of this machine (`loopback`).
 """
 
 import re
@@ -64,13 +65,18 @@ def preflight(rules: tuple[Rule, ...], environ: WSGIEnvironment) -> Answer:
     headers = tuple(name.strip().lower() for name in asked.split(",") if name.strip())
     rule = _fitting(rules, origin, method, headers)
     if rule is None:
-        raise Refused(
-            "AccessForbidden",
-            "CORSResponse: This CORS request is not allowed. This is usually because the evalution of Origin, request "
-            "method / Access-Control-Request-Method or Access-Control-Request-Headers are not whitelisted by the "
-            "resource's CORS spec.",
-        )
+        raise not_allowed()
     return Answer(200, (*rule.answers(origin, headers), ("Content-Length", "0")))
+
+
+def not_allowed() -> Refused:
+    """What is said to a page that no rule fits."""
+    return Refused(
+        "AccessForbidden",
+        "CORSResponse: This CORS request is not allowed. This is usually because the evalution of Origin, request "
+        "method / Access-Control-Request-Method or Access-Control-Request-Headers are not whitelisted by the "
+        "resource's CORS spec.",
+    )
 
 
 def headers(rules: tuple[Rule, ...], environ: WSGIEnvironment, method: str) -> tuple[tuple[str, str], ...]:

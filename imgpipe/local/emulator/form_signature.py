@@ -13,6 +13,7 @@ from botocore.credentials import Credentials
 
 from imgpipe.local.emulator.refused import Refused, mismatch, unknown_key, unsigned
 from imgpipe.local.emulator.signature import ALGORITHM, Scope
+from imgpipe.remote.emulated import REGION
 
 _VERSION_4: Final = ("X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "X-Amz-Date", "policy")
 _VERSION_2: Final = ("AWSAccessKeyId", "signature", "policy")
@@ -52,10 +53,10 @@ def require(fields: Mapping[str, str], names: tuple[str, ...]) -> None:
 def _version_4(fields: Mapping[str, str], keys: Mapping[str, str]) -> str:
     credential = fields["x-amz-credential"]
     scope = Scope.read(credential)
-    if fields["x-amz-algorithm"] != ALGORITHM or not scope or scope.service != "s3":
+    if fields["x-amz-algorithm"] != ALGORITHM or not scope or (scope.region, scope.service) != (REGION, "s3"):
         raise Refused(
             "InvalidArgument",
-            'the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/s3/aws4_request".',
+            f'the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/{REGION}/s3/aws4_request".',
             ArgumentName="X-Amz-Credential",
             ArgumentValue=credential,
         )

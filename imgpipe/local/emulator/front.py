@@ -1,8 +1,9 @@
 """What stands before moto: it lets nothing unsigned through, and makes moto's S3 answer as S3 does.
 
 Whom a request is for, its signature says, and moto is told by the front alone. To S3 a browser's form counts as signed,
-and a browser may ask beforehand. What a bucket tells and to which pages it answers is taken from the stack's template
-alone (`realise`), so that moto's own notifications, which are unlike S3's, are never set.
+and a browser may ask beforehand. A web page from elsewhere may do what a bucket's CORS rules allow, and nothing more.
+What a bucket tells and to which pages it answers is taken from the stack's template alone (`realise`), so that moto's
+own notifications, which are unlike S3's, are never set.
 """
 
 import io
@@ -17,7 +18,7 @@ from wsgiref.util import setup_testing_defaults
 
 from werkzeug.exceptions import ClientDisconnected
 
-from imgpipe.local.emulator import body, changes, cors, notifications, post_form, signature, signature_v2
+from imgpipe.local.emulator import body, changes, cors, loopback, notifications, post_form, signature, signature_v2
 from imgpipe.local.emulator.addresses import Target, address, point
 from imgpipe.local.emulator.answers import Answer, Identity, ask, refusal, refusal_elsewhere
 from imgpipe.local.emulator.notifications import Change, Notifier
@@ -25,13 +26,14 @@ from imgpipe.local.emulator.refused import Refused, incomplete, unsigned
 from imgpipe.local.emulator.request import Request
 from imgpipe.local.emulator.signature import Scope, Signature
 from imgpipe.local.emulator.turns import Turns
+from imgpipe.remote.emulated import REGION
 
 _LOG: Final = logging.getLogger(__name__)
 _OF_THE_TEMPLATE: Final = frozenset({"cors", "notification"})
 _CLOSED: Final = ("/moto-api", "/favicon.ico", "/latest/meta-data/", "/latest/api/")
 """Where moto answers whatever the service: to itself, which can be reset so, and as a machine's metadata."""
 _WORD: Final = re.compile("(?!.*s3)[a-z0-9-]+")
-_S3: Final = Scope("imgpipe", "20260101", "us-east-1", "s3")
+_S3: Final = Scope("imgpipe", "20260101", REGION, "s3")
 
 
 class _MotoError(Exception):
@@ -74,6 +76,10 @@ class Front:
         signed, bucket = _signature(request), _Bucket()
         other = signed is not None and signed.scope.service.lower() != "s3"
         try:
+            if not loopback.is_asked_here(environ):
+                raise Refused(
+                    "AccessDenied", f"{request.host!r} is no host of this machine: ask 127.0.0.1 or localhost."
+                )
             if signed and other:
                 answer = self._elsewhere(environ, request, signed)
             else:
@@ -96,6 +102,8 @@ class Front:
         return answer.send(start_response)
 
     def _elsewhere(self, environ: WSGIEnvironment, request: Request, signed: Signature) -> Answer:
+        if loopback.foreign_origin(environ) or loopback.is_embedded(environ):
+            raise unsigned()
         scope = replace(signed.scope, service=signed.scope.service.lower())
         # Of these words moto makes a host's name, and takes any that holds "s3" for one of S3's.
         if not (_WORD.fullmatch(scope.service) and _WORD.fullmatch(scope.region)):
@@ -114,6 +122,8 @@ class Front:
     ) -> Answer:
         if request.method == "OPTIONS":
             return cors.preflight(bucket.pages, environ)
+        if loopback.foreign_origin(environ) and not cors.headers(bucket.pages, environ, request.method):
+            raise cors.not_allowed()
         if post_form.is_form(request.method, target):
             return self._post(environ, target, bucket, identity)
         if signature_v2.is_signed(request):

@@ -15,7 +15,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 from werkzeug.wrappers import Response
 from werkzeug.wsgi import get_input_stream
 
-from imgpipe.local.emulator import payload, signature
+from imgpipe.local.emulator import loopback, payload, signature
 from imgpipe.local.emulator.environment import FunctionError
 from imgpipe.local.emulator.function import PAYLOAD_BYTES, Function
 from imgpipe.local.emulator.heard import Trouble
@@ -113,7 +113,10 @@ class Gateway:
             return _said(500, "Internal Server Error")
 
     def _access_key(self, environ: WSGIEnvironment) -> str | None:
-        """Whose request it is; None where it is not signed as it must be."""
+        """Whose request it is; None where it is not signed as it must be, or comes from a page that may not call."""
+        foreign = loopback.foreign_origin(environ) and not (self._cors and _origin(self._cors, environ))
+        if foreign or not loopback.is_asked_here(environ):
+            return None
         try:
             return signature.check(environ, "execute-api", self._keys).scope.access_key
         except Refused:

@@ -24,6 +24,7 @@ from werkzeug.wsgi import get_input_stream
 
 from imgpipe.local.emulator.refused import Refused, mismatch, unknown_key, unsigned
 from imgpipe.local.emulator.request import Request
+from imgpipe.remote.emulated import REGION
 
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
 SKEW: Final = 15 * 60
@@ -99,9 +100,10 @@ def verify(
     scope = signature.scope
     if scope.access_key not in keys:
         raise unknown_key(scope.access_key)
+    _check_scope(signature, service)
     _check_time(signature)
     _check_covered(signature, request, service)
-    signed = AWSRequest(request.method, _url(request))
+    signed = AWSRequest(request.method, _url(request, service))
     for name in signature.headers:
         signed.headers[name] = request.headers.get(name, "")
     payload = _payload(environ, request, signature, service)
@@ -109,8 +111,7 @@ def verify(
     credentials = Credentials(scope.access_key, keys[scope.access_key])
     signer = (_S3Signer if service == "s3" else _Signer)(credentials, service, scope.region)
     text = signer.string_to_sign(signed, signer.canonical_request(signed))
-    right = compare_digest(signer.signature(text, signed).encode(), signature.value.encode())
-    if scope.service != service or not right:
+    if not compare_digest(signer.signature(text, signed).encode(), signature.value.encode()):
         raise mismatch(text)
 
 
@@ -164,6 +165,23 @@ def _from_query(query: Mapping[str, str]) -> Signature:
     return Signature(scope, headers, query["X-Amz-Signature"], query["X-Amz-Date"], expires)
 
 
+def _check_scope(signature: Signature, service: str) -> None:
+    for given, expected, what, rule in (
+        (signature.scope.region, REGION, "region", "a valid region"),
+        (signature.scope.service, service, "service", "correct service"),
+    ):
+        if given == expected:
+            continue
+        if service != "s3":
+            raise Refused(
+                "SignatureDoesNotMatch", f"Credential should be scoped to {rule}: {expected!r}, not {given!r}."
+            )
+        wrong = f"the {what} {given!r} is wrong; expecting {expected!r}"
+        if signature.expires is not None:
+            raise _bad_query(f"Error parsing the X-Amz-Credential parameter; {wrong}")
+        raise Refused("AuthorizationHeaderMalformed", f"The authorization header is malformed; {wrong}", Region=REGION)
+
+
 def _check_time(signature: Signature) -> None:
     try:
         signed = datetime.strptime(signature.timestamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
@@ -206,13 +224,16 @@ def _payload(environ: WSGIEnvironment, request: Request, signature: Signature, s
     return payload
 
 
-def _url(request: Request) -> str:
-    """What was asked for, encoded as it is signed: each character but the unreserved ones, and `/` between segments."""
-    encoded = "/".join(quote(unquote_to_bytes(segment), safe=_UNRESERVED) for segment in request.path.split("/"))
+def _url(request: Request, service: str) -> str:
+    """What was asked for, encoded as it is signed: each character but the unreserved ones, and `/` between segments.
+    The path of services other than S3 is left as it came, since their signer encodes it once more."""
+    path = request.path
+    if service == "s3":
+        path = "/".join(quote(unquote_to_bytes(segment), safe=_UNRESERVED) for segment in path.split("/"))
     pairs = (pair.partition("=") for pair in request.query.split("&") if pair)
     kept = ((name, value) for name, _, value in pairs if name != "X-Amz-Signature")
     # Whatever host it has: the one that was asked is signed as a header.
-    return f"http://localhost{encoded}?" + "&".join(
+    return f"http://localhost{path}?" + "&".join(
         f"{quote(unquote_plus(name), safe=_UNRESERVED)}={quote(unquote_plus(value), safe=_UNRESERVED)}"
         for name, value in kept
     )
