@@ -28,7 +28,7 @@ IMAGE_ERRORS: Final[dict[str, str]] = {
     "unsupported_format": "Convert it to JPEG, PNG, WebP, GIF, AVIF, HEIC, TIFF or BMP.",
     "corrupt": "Export or copy the image again from where it came.",
     "truncated": "Copy or upload the image again: its end is missing.",
-    "empty": "Copy or upload the image again: it has no bytes.",
+    "empty": "Copy or upload the image again.",
     "too_many_bytes": "Make the file smaller, or raise max_megabytes under [limits] in the recipe.",
     "too_many_pixels": "Make the image or the preset smaller, or raise max_megapixels under [limits] in the recipe.",
     "side_too_long": "Make the image or the preset smaller, or raise max_side under [limits] in the recipe.",

@@ -21,7 +21,7 @@ from imgpipe.worker.events import notification
 from imgpipe.worker.ids import to_id, to_key
 from imgpipe.worker.ports import Catalog, Feed, Links, Queue, Record, Settled, Store, Uploads, rfc3339
 from imgpipe.worker.problems import MEDIA_TYPE, Problem
-from imgpipe.worker.uploads import Upload, check, new_key
+from imgpipe.worker.uploads import check, new_key, read
 
 UPLOAD_SECONDS: Final = 300
 LINK_SECONDS: Final = 900
@@ -94,11 +94,7 @@ def show_recipe(_: Request, ports: Ports) -> Answer:
 
 
 def offer_upload(request: Request, ports: Ports) -> Answer:
-    try:
-        upload = msgspec.json.decode(request.body, type=Upload)
-    except msgspec.DecodeError as error:
-        remedy = "Send a JSON object with name, content_type, size and, if you like, checksum (SHA-256 in base64)."
-        raise Problem("bad_request", f"The body cannot be read: {error}.", remedy) from None
+    upload = read(request.body)
     check(upload, ports.recipe.limits)
     key = new_key(upload.name)
     form = ports.uploads.form(key, upload.content_type, int(upload.size), upload.checksum, UPLOAD_SECONDS)

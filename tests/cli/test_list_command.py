@@ -32,7 +32,7 @@ def test_a_person_sees_the_newest_first_and_why_an_image_failed(
         "2026-11-22 10:03  deleted                        c.jpg",
         "2026-11-22 10:02  failed     0 bytes             b\\x1b[2J.jpg",
         "    It has no bytes.",
-        "    Copy or upload the image again: it has no bytes.",
+        "    Copy or upload the image again.",
         "2026-11-22 10:01  done        3.0 MB     2.0 kB  a.jpg",
     ]
 

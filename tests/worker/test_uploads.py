@@ -10,7 +10,7 @@ from simulation import RECIPES
 from imgpipe.core.recipe import Limits
 from imgpipe.worker.keys import LONGEST, candidates
 from imgpipe.worker.problems import Problem
-from imgpipe.worker.uploads import Upload, check, new_key
+from imgpipe.worker.uploads import Upload, check, new_key, read
 
 
 @given(st.text(min_size=1, max_size=1024))
@@ -78,3 +78,21 @@ def test_what_is_refused_is_told_in_bytes_and_plain_words() -> None:
     with pytest.raises(Problem) as caught:
         check(Upload("a.jpg", "image/jpeg", 1, "abc"), Limits())
     assert caught.value.document["detail"] == "The checksum 'abc' is no SHA-256."
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ('"size": -1', "The size -1 is no whole number of bytes."),
+        ('"size": "1"', "The size '1' is no whole number of bytes."),
+        ('"name": ""', "The name '' is no name of 1 to 1024 characters."),
+        ('"content_type": null', "The content_type None is no media type."),
+        ('"checksum": [1]', "The checksum [1] is no SHA-256."),
+        ('"key": "a"', "The body cannot be read: Object contains unknown field `key`."),
+    ],
+)
+def test_what_is_wrong_with_a_field_is_said_in_words_with_the_value_seen(change: str, message: str) -> None:
+    body = f'{{"name": "a.jpg", "content_type": "image/jpeg", "size": 1, {change}}}'
+    with pytest.raises(Problem) as refused:
+        read(body.encode())
+    assert str(refused.value.document["detail"]).startswith(message)
