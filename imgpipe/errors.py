@@ -99,7 +99,7 @@ class NoStackError(UsageError):
     def __init__(self, name: str, deploy: str = "imgpipe deploy") -> None:
         super().__init__(
             f"There is no stack {name} in this account and region.",
-            f"Name another with --stack, --region or --profile, or make it with: {deploy}",
+            f"Name the right one with --stack, look elsewhere, or make it with: {deploy}",
         )
         self.name = name
 

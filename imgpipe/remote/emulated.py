@@ -23,6 +23,8 @@ class EmulatedSession(Session):
         super().__init__(None, REGION, f"http://127.0.0.1:{port}")
 
     def command(self, name: str, stack: str, *flags: str) -> str:
+        if name == "deploy":  # which the emulator does itself, when it starts
+            return shlex.join(["imgpipe", "emulate", "--stack", stack])
         return shlex.join(["imgpipe", name, "--stack", stack, *flags, "--local"])
 
     @cached_property

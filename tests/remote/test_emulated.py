@@ -41,3 +41,7 @@ def test_where_no_emulator_is_one_is_named(no_aws: Path) -> None:
 
 def test_a_command_to_type_stays_local(no_aws: Path) -> None:
     assert EmulatedSession().command("status", "shop") == "imgpipe status --stack shop --local"
+
+
+def test_the_emulator_s_stack_is_made_by_starting_it(no_aws: Path) -> None:
+    assert EmulatedSession().command("deploy", "shop") == "imgpipe emulate --stack shop"
