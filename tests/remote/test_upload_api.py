@@ -169,13 +169,15 @@ def test_a_form_that_s3_does_not_take_at_once_is_sent_again(
     assert (meter.sent, len(api.asked)) == (meter.total, 1)
 
 
-def test_no_try_begins_with_a_form_that_is_near_its_end(account: Account, api: Api, tmp_path: Path) -> None:
+def test_no_try_begins_with_a_form_that_is_near_its_end(
+    account: Account, api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     now = account.session.now
 
     def refuse() -> tuple[int, bytes] | None:
         if len(api.asked) > 1:
             return None
-        account.session.now = lambda: now() + UPLOAD_SECONDS - 30
+        monkeypatch.setattr(account.session, "now", lambda: now() + UPLOAD_SECONDS - 30)
         return 503, refusal("SlowDown")
 
     api.at_form = refuse
