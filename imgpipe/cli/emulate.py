@@ -6,6 +6,7 @@ The emulator itself is `imgpipe.local.emulator`; here it is started, followed an
 import gc
 import os
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -78,7 +79,7 @@ def emulate(
         typer.Option(
             metavar="N",
             show_default=False,
-            help="How many images may be worked on at once; by default 5, or as many as there are cores if fewer.",
+            help="How many images at once, 2 at least; by default 5, or as many as there are cores if fewer.",
         ),
     ] = None,
     timeout: Annotated[
@@ -87,7 +88,7 @@ def emulate(
             metavar="SECONDS",
             parser=seconds,
             show_default=False,
-            help="How long one image may take, and with it how soon what failed comes again; by default as in AWS.",
+            help="How long an image may take, 1 to 900, and so how soon what failed comes again; by default as in AWS.",
         ),
     ] = None,
     param: Annotated[
@@ -109,6 +110,8 @@ def emulate(
         imgpipe emulate
         imgpipe emulate --port 0 -- pytest
     """
+    if not command and sys.argv[-1:] == ["--"]:
+        raise UsageError("There is no command after --.", "Write one, or leave the two dashes out.")
     if command and json:
         raise UsageError("--json and a COMMAND both want stdout.", "Leave one of them out.")
     if command and not shutil.which(command[0]):
@@ -174,7 +177,7 @@ def _follow(news: News, watch: "RecipeWatch", screen: "Screen", ended: threading
         next_look = time.monotonic() + LOOK
         try:
             if recipe := watch.look():
-                screen.deployed(recipe)
+                screen.deployed(recipe, watch.file)
         except ImgpipeError as error:
             screen.refused(error)
 

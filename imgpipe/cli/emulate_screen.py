@@ -16,6 +16,7 @@ from imgpipe.cli import console, record_lines
 from imgpipe.cli.aws_options import STACK
 from imgpipe.cli.console import counted, printable
 from imgpipe.cli.lines import print_line
+from imgpipe.core import recipe_file
 from imgpipe.core.recipe import Recipe
 from imgpipe.errors import ImgpipeError
 from imgpipe.local.emulator.emulator import Emulator, Options
@@ -61,12 +62,14 @@ class Screen:
                 self._counts[told.status] += 1
                 self._record(told)
 
-    def deployed(self, recipe: Recipe) -> None:
-        """Say that another recipe is in its place."""
+    def deployed(self, recipe: Recipe, file: Path | None) -> None:
+        """Say that another recipe is in its place; it is the built-in one where there is no `file` any more."""
         if self._json:
             print_line({"type": "deployed", "recipe": recipe.hash})
             return
         presets = ", ".join(preset.name for preset in recipe.presets)
+        if not file:
+            self._talk.print(f"{recipe_file.NAME} is gone: the built-in recipe is taken.")
         self._talk.print(Text(f"Recipe {recipe.hash} is deployed: {presets}.", "bold"))
         self._talk.print(f"For what was made before: imgpipe reprocess --local{self._stack}")
 

@@ -207,6 +207,7 @@ def test_a_command_that_is_not_there_is_said_before_anything_starts(tmp_path: Pa
             ("--param", "ApiAuth=jwt", "--param", "JwtIssuer=https://a.test", "--param", "JwtAudience=a"),
             "plays no AuthorizationType JWT",
         ),
+        (("--",), "There is no command after --."),
         (("--json", "--", "true"), "--json and a COMMAND both want stdout."),
     ],
 )

@@ -47,16 +47,37 @@ def test_an_interrupted_run_leaves_no_process_of_the_command_s(fifo: Path, ignor
         """
     )
     # A grandchild holds the other end of the fifo until it is ended.
-    line = f"{ignoring} (sleep 600 >{fifo}) & exec sleep 600"
-    process = subprocess.Popen(
-        [sys.executable, "-c", program, line],
-        stdin=subprocess.DEVNULL,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
+    process = in_background(program, f"{ignoring} (sleep 600 >{fifo}) & exec sleep 600")
     with fifo.open("rb") as end:
         process.send_signal(signal.SIGINT)
         assert end.read() == b""
     assert process.wait(30) == 130
+
+
+def in_background(program: str, line: str) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [sys.executable, "-c", program, line],
+        stdin=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+
+
+def test_what_a_command_leaves_running_ends_with_it(fifo: Path) -> None:
+    go = fifo.with_name("go")
+    os.mkfifo(go)
+    process = in_background(RUN, f"trap '' INT; (sleep 600 >{fifo}) & read word <{go}; exit 3")
+    with fifo.open("rb") as end:
+        go.open("wb").close()
+        assert end.read() == b""
+    assert process.wait(30) == 0
+
+
+def test_a_command_ends_also_where_the_emulator_is_killed(fifo: Path) -> None:
+    process = in_background(RUN, f"(sleep 600 >{fifo}) & exec sleep 600")
+    with fifo.open("rb") as end:
+        process.kill()
+        assert end.read() == b""
+    process.wait(30)
 
 
 RUN = """

@@ -6,7 +6,7 @@ import time
 
 from emulator_case import SECONDS, emulated, photo, workers
 
-ENDS = ("Sandbox.Timedout", "Runtime.ExitError")
+ENDS = {"hung.jpg": "Sandbox.Timedout", "killed.jpg": "Runtime.ExitError"}
 
 
 def test_what_a_hanging_and_a_killed_worker_had_in_hand_is_done_by_others() -> None:
@@ -23,7 +23,7 @@ def test_what_a_hanging_and_a_killed_worker_had_in_hand_is_done_by_others() -> N
         os.kill(killed, signal.SIGKILL)
         running.hear(lambda: {"hung.jpg", "killed.jpg"} <= running.records.keys())
         assert {running.records[key].status for key in ("hung.jpg", "killed.jpg")} == {"done"}
-        words = {f"imgpipe-processor ended with {end}: its message comes again." for end in ENDS}
+        words = {f"imgpipe-processor ended with {end} at {key}: its message comes again." for key, end in ENDS.items()}
         assert words == set(running.troubles)
         assert not workers() & {idle, killed}
         running.until_empty()

@@ -7,15 +7,16 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import IO, Final
 
 from imgpipe.local.emulator.server import HOST
 from imgpipe.local.emulator.terminal import Terminal
 
 _GRACE: Final = 2.0
 """Seconds in which what is told to end may end by itself."""
+_GUARD: Final = f"read group; read _; kill -s TERM -- -$group; sleep {_GRACE:g}; kill -s KILL -- -$group"
 _LOOK: Final = 0.02
 """Seconds between two looks at whether it has."""
 
@@ -26,16 +27,32 @@ def run(command: Sequence[str], variables: Mapping[str, str]) -> int:
     Raises OSError where it cannot be started. Whatever ends this ends the command too, and what the command has left
     running ends with it.
     """
-    # A group of its own can be ended with all its members.
-    process = subprocess.Popen(  # noqa: S603 - what the person asks for
-        command, env=environment(os.environ, variables), process_group=0
-    )
-    try:
-        with Terminal(process.pid) as terminal:
-            code = _wait(process, terminal)
-    finally:
-        _end(process)
+    with _guard() as guard:
+        # A group of its own can be ended with all its members.
+        process = subprocess.Popen(  # noqa: S603 - what the person asks for
+            command, env=environment(os.environ, variables), process_group=0
+        )
+        try:
+            guard.write(b"%d\n" % process.pid)
+            with Terminal(process.pid) as terminal:
+                code = _wait(process, terminal)
+        finally:
+            _end(process)
     return code if code >= 0 else 128 - code
+
+
+@contextmanager
+def _guard() -> Iterator[IO[bytes]]:
+    """Takes the number of a group, which ends even where this process is killed: its standard input ends then."""
+    guard = subprocess.Popen(  # noqa: S603 - our own words
+        ["/bin/sh", "-c", _GUARD],
+        bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, process_group=0,
+    )  # fmt: skip
+    try:
+        yield guard.stdin  # type: ignore[misc] # a pipe, as started
+    finally:
+        guard.kill()
+        guard.communicate()
 
 
 def environment(ours: Mapping[str, str], variables: Mapping[str, str]) -> dict[str, str]:

@@ -30,7 +30,7 @@ from imgpipe.local.emulator.log import Log
 from imgpipe.local.emulator.mapping import Mapping as EventSourceMapping
 from imgpipe.local.emulator.moto_repairs import repair_moto
 from imgpipe.local.emulator.open_files import make_room
-from imgpipe.local.emulator.ports import open_ports
+from imgpipe.local.emulator.ports import open_ports, wanted
 from imgpipe.local.emulator.server import HOST, Server, serve
 from imgpipe.local.emulator.stack import EmulatedStack
 from imgpipe.remote.emulated import KEY, PORT, REGION, EmulatedSession
@@ -142,7 +142,8 @@ class Emulator:
         self._map(mapped, functions, parts)
         parts.callback(Server(self._gateway(functions), api).close)
         self.source_bucket = find(self._session, name).output("SourceBucket")
-        page = Dashboard(lambda: open_pipeline(self._session, name), first and first + 2)
+        with wanted("the page"):
+            page = Dashboard(lambda: open_pipeline(self._session, name), first and first + 2)
         self.page = parts.enter_context(page).url
 
     def _provision(self, moto: WSGIApplication, front: Front) -> None:

@@ -17,9 +17,11 @@ from typing import Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+from imgpipe.errors import MessageError
 from imgpipe.local.emulator.environment import FunctionError
 from imgpipe.local.emulator.function import Function
 from imgpipe.local.emulator.heard import Trouble
+from imgpipe.worker import events
 
 _LONG_POLL: Final = 1
 """Seconds that a receive waits for messages: what is under way when the emulator ends outlives it as long."""
@@ -106,7 +108,7 @@ class Mapping:
         try:
             threading.Thread(target=self._run, args=(batch,), daemon=True).start()
         except RuntimeError as error:
-            self._fail(batch, f"{self._function.name} cannot be invoked ({error})")
+            self._fail(batch, f"{self._function.name} cannot be invoked ({error}){_at(batch)}")
             self._end()
 
     def _run(self, batch: list[dict[str, Any]]) -> None:
@@ -115,7 +117,7 @@ class Mapping:
             self._delete([each["receiptHandle"] for each in batch if each["messageId"] not in again])
             self._fail([each for each in batch if each["messageId"] in again])
         except FunctionError as error:
-            self._fail(batch, f"{self._function.name} ended with {error.error_type}")
+            self._fail(batch, f"{self._function.name} ended with {error.error_type}{_at(batch)}")
         finally:
             self._end()
 
@@ -193,6 +195,15 @@ def failures(answer: object, ids: set[str]) -> set[str]:
     named = [item.get("itemIdentifier") if isinstance(item, dict) else None for item in reported]
     known = [name for name in named if isinstance(name, str) and name in ids]
     return set(known) if len(known) == len(named) else ids
+
+
+def _at(batch: list[dict[str, Any]]) -> str:
+    """The images that a batch is about, as far as its messages name any, in words."""
+    keys: list[str] = []
+    for message in events.messages({"Records": batch}):
+        with suppress(MessageError):
+            keys += [job.key for job in message.jobs()]
+    return f" at {', '.join(keys)}" if keys else ""
 
 
 def _attribute(value: dict[str, Any]) -> dict[str, Any]:

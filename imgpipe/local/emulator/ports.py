@@ -1,11 +1,13 @@
 """The emulator's ports: opened before anything is made for them, so that whoever comes early waits and is answered."""
 
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from http.client import HTTPConnection, HTTPException
 from socket import socket
 
 from imgpipe.errors import UsageError
 from imgpipe.local.emulator.server import HOST, listen
+from imgpipe.remote.emulated import PORT
 
 
 def open_ports(first: int) -> tuple[socket, socket]:
@@ -15,10 +17,20 @@ def open_ports(first: int) -> tuple[socket, socket]:
     """
     aws = _open(first)
     try:
-        return aws, listen(first and first + 1)
+        with wanted("the API"):
+            return aws, listen(first and first + 1)
     except UsageError:
         aws.close()
         raise
+
+
+@contextmanager
+def wanted(by: str) -> Iterator[None]:
+    """Say who needs the port that cannot be had."""
+    try:
+        yield
+    except UsageError as error:
+        raise UsageError(f"{error.message.rstrip('.')}, and {by} needs it.", error.remedy) from error
 
 
 def _open(port: int) -> socket:
@@ -27,9 +39,10 @@ def _open(port: int) -> socket:
     except UsageError:
         if not _answers_as_aws(port):
             raise
+        look = "imgpipe status --local" if port == PORT else f"IMGPIPE_PORT={port} imgpipe status --local"
         raise UsageError(
             f"Port {port} of {HOST} is taken: another emulator seems to answer there.",
-            "Work with that one (imgpipe status --local), end it, or give another port with --port.",
+            f"Work with that one ({look}), end it, or give another with --port.",
         ) from None
 
 

@@ -38,7 +38,7 @@ class RecipeWatch:
             return None
         self._read = now
         try:
-            recipe = recipe_file.load(self._found())
+            recipe = recipe_file.load(self.file)
             another = recipe.hash != self._recipe.hash
             if another:
                 self._deploy(recipe)
@@ -54,7 +54,9 @@ class RecipeWatch:
         self._seen = self._read = {**self._stats(), **now}
         return recipe
 
-    def _found(self) -> Path | None:
+    @property
+    def file(self) -> Path | None:
+        """Where the recipe is read; None where that is the built-in one."""
         return self._path or recipe_file.find(Path())
 
     def _stats(self) -> _Stats:

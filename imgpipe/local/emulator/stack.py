@@ -33,7 +33,7 @@ REALISED: Final[Mapping[str, Realised]] = {
     "AWS::ApiGatewayV2::Route": Realised(("gateway",)),
     "AWS::ApiGatewayV2::Stage": Realised(("gateway",), ("throttling", "access logs")),
     "AWS::CloudWatch::Alarm": Realised(lacks=("alarms", "metrics")),
-    "AWS::DynamoDB::Table": Realised(("moto",), ("expiry",)),
+    "AWS::DynamoDB::Table": Realised(("moto",), ("expiry", "backups")),
     "AWS::IAM::ManagedPolicy": Realised(("moto",), ("IAM",)),
     "AWS::IAM::Role": Realised(("moto",), ("IAM",)),
     "AWS::Lambda::EventSourceMapping": Realised(("mapping",)),
